@@ -1,0 +1,50 @@
+#include "autograd/variable.h"
+
+#include "autograd/tape.h"
+
+namespace soma {
+namespace {
+
+thread_local bool no_grad = false;
+thread_local uint64_t next_sequence = 0;
+
+}  // namespace
+
+Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
+  state_->value = std::move(value);
+  state_->requires_grad = requires_grad;
+}
+
+const Tensor& Variable::value() const {
+  static const Tensor none;
+  return state_ ? state_->value : none;
+}
+
+const Tensor& Variable::grad() const {
+  static const Tensor none;
+  return state_ ? state_->grad : none;
+}
+
+bool Variable::requires_grad() const { return state_ && state_->requires_grad; }
+void Variable::set_requires_grad(bool on) { state_->requires_grad = on; }
+void Variable::set_value(Tensor value) { state_->value = std::move(value); }
+void Variable::set_grad(Tensor grad) { state_->grad = std::move(grad); }
+
+NoGradScope::NoGradScope() : before_(no_grad) { no_grad = true; }
+NoGradScope::~NoGradScope() { no_grad = before_; }
+
+Variable record(const char* name, Tensor value, std::vector<Variable> inputs, Backward backward) {
+  bool needed = false;
+  for (const Variable& input : inputs) needed = needed || input.requires_grad();
+  if (!needed || no_grad) return Variable(std::move(value));
+  Variable result(std::move(value), true);
+  auto node = std::make_unique<Node>();
+  node->name = name;
+  node->sequence = ++next_sequence;
+  node->inputs = std::move(inputs);
+  node->backward = std::move(backward);
+  Tape::state(result).node = std::move(node);
+  return result;
+}
+
+}  // namespace soma

@@ -1,0 +1,27 @@
+// Transposed 2-D convolution, NHWC: the gradient of conv2d with respect to its input, as a layer.
+#pragma once
+#include <memory>
+
+#include "autograd/variable.h"
+
+namespace soma {
+
+struct ConvTranspose2dSpec {
+  int stride = 2;
+  int pad = 0;
+  bool relu = false;
+};
+
+// x [N, H, W, C], weight [C, kh, kw, O], bias [O] or undefined -> [N, OH, OW, O] with
+// OH = (H - 1) stride - 2 pad + kh. Where kernel == stride (the mask head's 2x2) it is one matrix
+// product and a shuffle.
+Variable conv_transpose2d(const Variable& x, const Variable& weight, const Variable& bias,
+                          const ConvTranspose2dSpec& spec);
+
+struct PackedConvTranspose2d;
+std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(const Tensor& weight,
+                                                                   const ConvTranspose2dSpec& spec);
+Tensor conv_transpose2d_packed(const Tensor& x, const PackedConvTranspose2d& weight,
+                               const Tensor& bias);
+
+}  // namespace soma

@@ -1,0 +1,41 @@
+// Elementwise ops and the sum. Any shape, f32 or f64. Gradients: docs/gradients.md.
+#pragma once
+#include "autograd/variable.h"
+
+namespace soma {
+
+Variable add(const Variable& a, const Variable& b);       // same shape and type
+Variable multiply(const Variable& a, const Variable& b);  // same shape and type
+Variable scale(const Variable& x, double factor);
+Variable relu(const Variable& x);  // gradient 0 at 0, as torch
+Variable sigmoid(const Variable& x);
+Variable sum(const Variable& x);  // a scalar; fixed order of addition, any thread count
+
+// weight [O, ...] times factor [O], row by row: folds a frozen norm's scale into a convolution.
+// No gradient to factor.
+Variable scale_rows(const Variable& weight, const Tensor& factor);
+
+namespace cpu {
+void add(const Tensor& a, const Tensor& b, const Tensor& out);
+void multiply(const Tensor& a, const Tensor& b, const Tensor& out);
+void scale(const Tensor& x, double factor, const Tensor& out);
+void relu_forward(const Tensor& x, const Tensor& out);
+void relu_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
+void sigmoid_forward(const Tensor& x, const Tensor& out);
+void sigmoid_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
+void sum(const Tensor& x, const Tensor& out);
+void scale_rows(const Tensor& x, const Tensor& factor, const Tensor& out);
+}  // namespace cpu
+namespace cuda {
+void add(const Tensor& a, const Tensor& b, const Tensor& out);
+void multiply(const Tensor& a, const Tensor& b, const Tensor& out);
+void scale(const Tensor& x, double factor, const Tensor& out);
+void relu_forward(const Tensor& x, const Tensor& out);
+void relu_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
+void sigmoid_forward(const Tensor& x, const Tensor& out);
+void sigmoid_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
+void sum(const Tensor& x, const Tensor& out);
+void scale_rows(const Tensor& x, const Tensor& factor, const Tensor& out);
+}  // namespace cuda
+
+}  // namespace soma

@@ -1,0 +1,18 @@
+// Fully connected layer: y = x W^T + b, optionally followed by ReLU in the same store.
+#pragma once
+#include <memory>
+
+#include "autograd/variable.h"
+
+namespace soma {
+
+struct PackedGemm;  // weights in the kernel's panel order; immutable
+
+// x [K, in], weight [out, in], bias [out] or undefined -> [K, out]. K may be 0.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias, bool relu = false);
+
+// Inference: the weights packed once.
+std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight);
+Tensor linear_packed(const Tensor& x, const PackedGemm& weight, const Tensor& bias, bool relu);
+
+}  // namespace soma

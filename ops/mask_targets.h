@@ -1,0 +1,26 @@
+// Training targets of the mask head: each sampled RoI's ground-truth mask resampled to the head's
+// grid, by RoIAlign of the full-frame 0/1 mask (adaptive sampling). torchvision keeps the soft
+// values of the unaligned form; detectron2 uses the aligned form and thresholds at >= .5.
+#pragma once
+#include "tensor/tensor.h"
+
+namespace soma {
+
+// All masks of a batch, each cropped to its box: row g is the window crop[g] (x, y, width, height,
+// i32 [G, 4]) of its image, u8 0/1 row-major from bits[offset[g]] (u8 [total], i64 [G]).
+struct MaskPool {
+  Tensor bits, offset, crop;
+};
+
+struct MaskTargetSpec {
+  int size = 28;
+  bool aligned = false;
+  bool threshold = false;  // >= .5 -> 1, else 0
+};
+
+// rois f32 [K, 5], matched i32 [K] (rows of the pool; < 0 is padding), image_size i32 [N, 2] as
+// (height, width) -> f32 [K, size, size]; padding rows are -1, which the loss does not count.
+Tensor mask_targets(const MaskPool& pool, const Tensor& rois, const Tensor& matched,
+                    const Tensor& image_size, const MaskTargetSpec& spec);
+
+}  // namespace soma

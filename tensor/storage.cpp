@@ -1,0 +1,126 @@
+#include "tensor/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "base/check.h"
+
+namespace soma {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+// Size classes: eight per power of two, so at most an eighth of a block is wasted.
+int64_t size_class(int64_t bytes) {
+  bytes = std::max<int64_t>(bytes, 256);
+  const int64_t step = std::max<int64_t>(
+      kAlignment, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+class Cache {
+ public:
+  std::byte* take(int64_t bytes, int64_t block_bytes) {
+    const std::lock_guard lock(mutex_);
+    check(limit_ == 0 || stats_.live_bytes + block_bytes <= limit_, "memory", "needed ", bytes,
+          " bytes with ", stats_.live_bytes, " in use, which passes the limit of ", limit_,
+          "; use smaller images, crops or batches");
+    std::byte* data = reuse(block_bytes);
+    if (data == nullptr) data = allocate(bytes, block_bytes);
+    stats_.live_bytes += block_bytes;
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
+    return data;
+  }
+
+  void give_back(std::byte* data, int64_t block_bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    stats_.live_bytes -= block_bytes;
+    try {
+      free_[block_bytes].push_back(data);
+      stats_.cached_bytes += block_bytes;
+    } catch (const std::bad_alloc&) {
+      std::free(data);
+    }
+  }
+
+  void release() {
+    const std::lock_guard lock(mutex_);
+    release_locked();
+  }
+  MemoryStats stats() {
+    const std::lock_guard lock(mutex_);
+    return stats_;
+  }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    stats_.peak_bytes = stats_.live_bytes;
+  }
+  void set_limit(int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    limit_ = bytes;
+  }
+
+ private:
+  std::byte* reuse(int64_t block_bytes) {
+    const auto found = free_.find(block_bytes);
+    if (found == free_.end() || found->second.empty()) return nullptr;
+    std::byte* data = found->second.back();
+    found->second.pop_back();
+    stats_.cached_bytes -= block_bytes;
+    return data;
+  }
+
+  std::byte* allocate(int64_t bytes, int64_t block_bytes) {
+    // Cached blocks of other sizes go back first once they outweigh what is in use.
+    if (stats_.cached_bytes > stats_.live_bytes + (int64_t{256} << 20)) release_locked();
+    void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(block_bytes));
+    if (data == nullptr) {
+      release_locked();
+      data = std::aligned_alloc(kAlignment, static_cast<size_t>(block_bytes));
+    }
+    check(data != nullptr, "memory", "the system has no ", bytes, " bytes left (",
+          stats_.live_bytes, " in use); use smaller images, crops or batches");
+    ++stats_.system_allocations;
+    return static_cast<std::byte*>(data);
+  }
+
+  void release_locked() {
+    for (auto& [size, blocks] : free_) {
+      for (std::byte* data : blocks) std::free(data);
+      blocks.clear();
+    }
+    stats_.cached_bytes = 0;
+  }
+
+  std::mutex mutex_;
+  std::map<int64_t, std::vector<std::byte*>> free_;
+  MemoryStats stats_;
+  int64_t limit_ = 0;
+};
+
+Cache& cache(Device device) {
+  check(device == Device::cpu, "memory", "this build has no CUDA");
+  static Cache* const instance = new Cache;  // never destroyed: tensors may outlive main
+  return *instance;
+}
+
+}  // namespace
+
+Storage::Storage(int64_t bytes, Device device)
+    : data_(nullptr), bytes_(bytes), block_bytes_(size_class(bytes)), device_(device) {
+  data_ = cache(device).take(bytes, block_bytes_);
+}
+
+Storage::~Storage() { cache(device_).give_back(data_, block_bytes_); }
+
+MemoryStats memory_stats(Device device) { return cache(device).stats(); }
+void reset_peak(Device device) { cache(device).reset_peak(); }
+void release_cached_memory(Device device) { cache(device).release(); }
+void set_memory_limit(Device device, int64_t bytes) { cache(device).set_limit(bytes); }
+
+}  // namespace soma

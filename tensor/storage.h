@@ -1,0 +1,44 @@
+// Storage: one block of device memory, returned to a cache when its last owner goes. The cache
+// keeps freed blocks by size class, so a training step after warm-up takes nothing from the system.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/device.h"
+
+namespace soma {
+
+class Storage {
+ public:
+  Storage(int64_t bytes, Device device);  // contents are undefined; 64-byte aligned
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+  // Grows with every write that goes through Tensor::touch(); packed weights are cached behind it.
+  uint64_t version() const { return version_; }
+  void touch() { ++version_; }
+
+ private:
+  std::byte* data_;
+  int64_t bytes_, block_bytes_;
+  uint64_t version_ = 0;
+  Device device_;
+};
+
+struct MemoryStats {
+  int64_t live_bytes = 0;          // held by tensors now
+  int64_t peak_bytes = 0;          // the most since the last reset_peak()
+  int64_t cached_bytes = 0;        // freed by tensors, kept for reuse
+  int64_t system_allocations = 0;  // blocks ever taken from the system
+};
+MemoryStats memory_stats(Device device);
+void reset_peak(Device device);
+void release_cached_memory(Device device);
+// An allocation that would lift live bytes above `bytes` fails with an Error; 0 lifts the limit.
+void set_memory_limit(Device device, int64_t bytes);
+
+}  // namespace soma

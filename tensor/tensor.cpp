@@ -1,0 +1,127 @@
+#include "tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace soma {
+namespace {
+
+// Calls body(T{}) for any element type.
+template <class Body>
+void with_any(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::f32:
+      return body(float{});
+    case DType::f64:
+      return body(double{});
+    case DType::i32:
+      return body(int32_t{});
+    case DType::i64:
+      return body(int64_t{});
+    case DType::u8:
+      return body(uint8_t{});
+    case DType::f16:
+      return body(f16{});
+    case DType::bf16:
+      return body(bf16{});
+  }
+}
+
+template <class T>
+inline constexpr bool is_half = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
+
+template <class To, class From>
+To convert(From value) {
+  if constexpr (is_half<From>) {
+    return convert<To>(static_cast<float>(value));
+  } else if constexpr (is_half<To>) {
+    return To(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  Tensor result;
+  result.shape_ = shape;
+  result.dtype_ = dtype;
+  result.storage_ = std::make_shared<Storage>(shape.numel() * size_of(dtype), device);
+  return result;
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
+  return full(shape, 0, dtype, device);
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor result = empty(shape, dtype, device);
+  result.fill(value);
+  return result;
+}
+
+void* Tensor::raw() const {
+  check(defined(), "tensor", "used before it was given a value");
+  return storage_->data() + offset_;
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  check(shape.numel() == numel(), "reshape", "cannot view ", shape_, " as ", shape);
+  Tensor result = *this;
+  result.shape_ = shape;
+  return result;
+}
+
+Tensor Tensor::slice(int64_t first, int64_t last) const {
+  check(rank() > 0 && 0 <= first && first <= last && last <= extent(0), "slice", "rows [", first,
+        ", ", last, ") of shape ", shape_);
+  Tensor result = *this;
+  result.shape_ = shape_.with(0, last - first);
+  result.offset_ += first * shape_.product(1, rank()) * size_of(dtype_);
+  return result;
+}
+
+Tensor Tensor::to(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  check(device() == Device::cpu, "tensor", "types are converted on the CPU only");
+  const Tensor result = empty(shape_, dtype);
+  with_any(dtype_, [&](auto from) {
+    with_any(dtype, [&](auto to) {
+      const auto* source = data<decltype(from)>();
+      std::transform(source, source + numel(), result.data<decltype(to)>(),
+                     [](auto value) { return convert<decltype(to)>(value); });
+    });
+  });
+  return result;
+}
+
+Tensor Tensor::to(Device device) const {
+  check(device == this->device(), "tensor", "this build has no CUDA");
+  return *this;
+}
+
+Tensor Tensor::clone() const {
+  Tensor result = empty_like(*this);
+  result.copy_from(*this);
+  return result;
+}
+
+void Tensor::copy_from(const Tensor& source) const {
+  check(source.shape_ == shape_ && source.dtype_ == dtype_, "tensor", "cannot copy ",
+        name_of(source.dtype_), source.shape_, " into ", name_of(dtype_), shape_);
+  if (numel() > 0) std::memcpy(raw(), source.raw(), static_cast<size_t>(bytes()));
+}
+
+void Tensor::fill(double value) const {
+  with_any(dtype_, [&](auto type) {
+    std::fill_n(data<decltype(type)>(), numel(), convert<decltype(type)>(value));
+  });
+}
+
+double Tensor::item() const {
+  check(numel() == 1, "tensor", "item() needs one element, shape is ", shape_);
+  return to_vector<double>()[0];
+}
+
+}  // namespace soma

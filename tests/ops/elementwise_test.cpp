@@ -1,0 +1,104 @@
+#include "ops/elementwise.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/support/op_test.h"
+
+namespace soma::test {
+namespace {
+
+// The expected output of an elementwise op.
+auto naive_map(double (*function)(double, double)) {
+  return [function](const std::vector<Tensor>& inputs) {
+    std::vector<double> out;
+    const std::vector<double> a = inputs.front().to_vector<double>();
+    const std::vector<double> b = inputs.back().to_vector<double>();
+    for (size_t i = 0; i < a.size(); ++i) out.push_back(function(a[i], b[i]));
+    return out;
+  };
+}
+
+const std::vector<int64_t> kSizes = {0, 1, 31, 32, 33, 100};
+
+}  // namespace
+
+TEST_CASE("add") {
+  for (const int64_t n : kSizes) {
+    op_test({.op = "add",
+             .name = std::to_string(n),
+             .inputs = {random_tensor({n}, 1), random_tensor({n}, 2)},
+             .run = [](const auto& in) { return add(in[0], in[1]); },
+             .naive = naive_map([](double a, double b) { return a + b; })});
+  }
+}
+
+TEST_CASE("multiply") {
+  for (const int64_t n : kSizes) {
+    op_test({.op = "multiply",
+             .name = std::to_string(n),
+             .inputs = {random_tensor({n}, 1), random_tensor({n}, 2)},
+             .run = [](const auto& in) { return multiply(in[0], in[1]); },
+             .naive = naive_map([](double a, double b) { return a * b; })});
+  }
+}
+
+TEST_CASE("scale, relu, sigmoid") {
+  for (const int64_t n : kSizes) {
+    op_test({.op = "scale",
+             .name = std::to_string(n),
+             .inputs = {random_tensor({n, 2}, 1)},
+             .run = [](const auto& in) { return scale(in[0], -2.5); },
+             .naive = naive_map([](double a, double) { return -2.5 * a; })});
+    op_test({.op = "relu",
+             .name = std::to_string(n),
+             .inputs = {random_away_from_zero({n, 2}, 1)},
+             .run = [](const auto& in) { return relu(in[0]); },
+             .naive = naive_map([](double a, double) { return std::max(a, 0.0); })});
+    op_test({.op = "sigmoid",
+             .name = std::to_string(n),
+             .inputs = {random_tensor({n, 2}, 1, -20, 20)},
+             .run = [](const auto& in) { return sigmoid(in[0]); },
+             .naive = naive_map([](double a, double) { return 1 / (1 + std::exp(-a)); })});
+  }
+}
+
+TEST_CASE("sum adds everything, also over many chunks") {
+  for (const int64_t n : {0, 1, 33}) {
+    op_test({.op = "sum",
+             .name = std::to_string(n),
+             .inputs = {random_tensor({n}, 1)},
+             .run = [](const auto& in) { return sum(in[0]); },
+             .naive =
+                 [](const auto& in) {
+                   double total = 0;
+                   for (const double x : in[0].template to_vector<double>()) total += x;
+                   return std::vector<double>{total};
+                 }});
+  }
+  CHECK(sum(Tensor::full({100000}, 0.5)).value().item() == 50000);
+}
+
+TEST_CASE("scale_rows") {
+  op_test({.op = "scale_rows",
+           .name = "3 rows",
+           .inputs = {random_tensor({3, 2, 2}, 1)},
+           .run =
+               [](const auto& in) {
+                 return scale_rows(in[0], Tensor::of<double>({3}, {2, -1, 0.5}).to(in[0].dtype()));
+               },
+           .naive =
+               [](const auto& in) {
+                 std::vector<double> out = in[0].template to_vector<double>();
+                 for (size_t i = 0; i < out.size(); ++i) out[i] *= i < 4 ? 2 : i < 8 ? -1 : 0.5;
+                 return out;
+               }});
+}
+
+TEST_CASE("mismatched shapes are an error that shows both") {
+  CHECK_THROWS_WITH(add(Tensor::zeros({2}), Tensor::zeros({3})),
+                    "add: needs two tensors alike, got f32[2] and f32[3]");
+}
+
+}  // namespace soma::test
