@@ -2,15 +2,9 @@
 // grid, by RoIAlign of the full-frame 0/1 mask (adaptive sampling). torchvision keeps the soft
 // values of the unaligned form; detectron2 uses the aligned form and thresholds at >= .5.
 #pragma once
-#include "tensor/tensor.h"
+#include "tensor/ground_truth.h"
 
 namespace soma {
-
-// All masks of a batch, each cropped to its box: row g is the window crop[g] (x, y, width, height,
-// i32 [G, 4]) of its image, u8 0/1 row-major from bits[offset[g]] (u8 [total], i64 [G]).
-struct MaskPool {
-  Tensor bits, offset, crop;
-};
 
 struct MaskTargetSpec {
   int size = 28;
