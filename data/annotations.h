@@ -4,15 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "masks/rle.h"
+#include "masks/prediction.h"
 
 namespace soma {
-
-struct Instance {
-  int class_index = 0;  // into Dataset::classes
-  Rle mask;
-  bool crowd = false;  // COCO iscrowd: ignored in training and evaluation
-};
 
 struct Sample {
   std::string id;         // unique; the file's stem, or the competition's id
