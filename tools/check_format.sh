@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Checks that tracked C++ and CUDA files are as clang-format 14 writes them (other versions differ).
+# Usage: check_format.sh [ROOT] | --fix | --self-test. Exit 77 (skipped) where there is no version 14.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+format=$(command -v clang-format-14 || true)
+if [ -z "$format" ] && clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+  format=$(command -v clang-format)
+fi
+[ -n "$format" ] || { echo "format: skipped, no clang-format 14 (apt-get install clang-format-14)"; exit 77; }
+
+if [ "${1:-}" = --self-test ]; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  cp "$root/.clang-format" "$folder"
+  git -C "$folder" init -q
+  for case in "good:int main() { return 0; }" "bad:int  main( ){return 0 ;}"; do
+    echo "${case#*:}" > "$folder/a.cpp"
+    git -C "$folder" add a.cpp
+    if "$0" "$folder" > /dev/null 2>&1; then got=good; else got=bad; fi
+    [ "$got" = "${case%%:*}" ] || { echo "check_format self-test: '${case#*:}' passed as $got"; exit 1; }
+  done
+  echo "check_format self-test: clean"
+  exit 0
+fi
+mode=(--dry-run --Werror)
+if [ "${1:-}" = --fix ]; then mode=(-i); shift; fi
+cd "${1:-$root}"
+git -c safe.directory='*' ls-files -z '*.h' '*.cuh' '*.cpp' '*.cu' |
+  xargs -0 -r "$format" --style=file "${mode[@]}"
+echo "format: clean"
