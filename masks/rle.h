@@ -42,7 +42,9 @@ Rle transpose(const Rle& mask);            // rows become columns: COCO's order 
 // overlong numbers, runs past the end, overlapping runs.
 Rle parse_competition_runs(const std::string& runs, int64_t height, int64_t width);
 std::string format_competition_runs(const Rle& mask);
-// COCO's compressed string of the column-major counts (pycocotools' LEB128 variant).
+// COCO's column-major counts: must be >= 0 and sum up to the pixels.
+Rle mask_from_coco_counts(std::span<const int64_t> counts, int64_t height, int64_t width);
+// COCO's compressed string of these counts (pycocotools' LEB128 variant).
 Rle parse_coco_string(const std::string& counts, int64_t height, int64_t width);
 std::string format_coco_string(const Rle& mask);
 

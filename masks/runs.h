@@ -1,0 +1,58 @@
+// Reading and building run-length codes run by run: what the algebra of masks, the readers of
+// strings and polygons, and whoever makes masks elsewhere have in common. Positions are row-major.
+#pragma once
+#include "masks/rle.h"
+
+namespace soma {
+
+// Throws unless height and width are >= 0 and a mask of that size can be coded (below 2^32 pixels).
+void check_mask_size(int64_t height, int64_t width);
+
+// Walks over the foreground runs of a mask: while (!done()) { [begin(), end()) ...; next(); }
+// Runs of no pixels are passed over.
+class RunCursor {
+ public:
+  explicit RunCursor(const Rle& mask) : at_(mask.counts.data()), last_(at_ + mask.counts.size()) {
+    next();
+  }
+  bool done() const { return begin_ == end_; }
+  int64_t begin() const { return begin_; }
+  int64_t end() const { return end_; }
+  void next() {
+    begin_ = end_;
+    while (last_ - at_ >= 2 && begin_ == end_) {
+      begin_ = end_ + at_[0];
+      end_ = begin_ + at_[1];
+      at_ += 2;
+    }
+    if (begin_ != end_) return;
+    at_ = last_;
+  }
+
+ private:
+  const uint32_t *at_, *last_;
+  int64_t begin_ = 0, end_ = 0;
+};
+
+// Makes the one canonical code of a mask: no run is empty but a first one, touching runs are one.
+class RunBuilder {
+ public:
+  RunBuilder(int64_t height, int64_t width);
+  // Adds [begin, end), not before what is there: end of the last <= begin < end <= pixels.
+  void add(int64_t begin, int64_t end) {
+    if (begin == end_ && !mask_.counts.empty()) {
+      mask_.counts.back() += static_cast<uint32_t>(end - begin);
+    } else {
+      mask_.counts.push_back(static_cast<uint32_t>(begin - end_));
+      mask_.counts.push_back(static_cast<uint32_t>(end - begin));
+    }
+    end_ = end;
+  }
+  Rle finish();
+
+ private:
+  Rle mask_;
+  int64_t end_ = 0;
+};
+
+}  // namespace soma
