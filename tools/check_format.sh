@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that tracked C++ and CUDA files are as clang-format 14 writes them (other versions differ).
-# Usage: check_format.sh [ROOT] | --fix | --self-test. Exit 77 (skipped) where there is no version 14.
+# Checks that tracked C++ and CUDA files are as clang-format 14 writes them; other versions differ.
+# Usage: check_format.sh [ROOT] | --fix | --self-test. Exit 77 (skipped) where version 14 is not.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -8,7 +8,7 @@ format=$(command -v clang-format-14 || true)
 if [ -z "$format" ] && clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
   format=$(command -v clang-format)
 fi
-[ -n "$format" ] || { echo "format: skipped, no clang-format 14 (apt-get install clang-format-14)"; exit 77; }
+[ -n "$format" ] || { echo "format: no clang-format 14 (package clang-format-14)"; exit 77; }
 
 if [ "${1:-}" = --self-test ]; then
   folder=$(mktemp -d)
@@ -19,7 +19,7 @@ if [ "${1:-}" = --self-test ]; then
     echo "${case#*:}" > "$folder/a.cpp"
     git -C "$folder" add a.cpp
     if "$0" "$folder" > /dev/null 2>&1; then got=good; else got=bad; fi
-    [ "$got" = "${case%%:*}" ] || { echo "check_format self-test: '${case#*:}' passed as $got"; exit 1; }
+    [ "$got" = "${case%%:*}" ] || { echo "check_format self-test: $case was $got"; exit 1; }
   done
   echo "check_format self-test: clean"
   exit 0

@@ -45,7 +45,7 @@ def offences_of(root, path):
             continue
         seen = target.split("/")[0]
         if not (root / target).is_file():
-            yield f'{where}: no file "{target}" in the tree; quoted includes are paths from the root'
+            yield f'{where}: no file "{target}"; quoted includes are paths from the root'
         elif seen == folder or folder in EVERYTHING:
             continue
         elif seen == "emulator" and name == GATE:
