@@ -24,4 +24,19 @@ Compacted compact(const Tensor& label, int64_t limit);
 // the rows behind it are padding.
 Tensor trim(const Tensor& x, const Tensor& count);
 
+namespace cpu {
+void gather_rows_forward(const Tensor& x, const Tensor& index, const Tensor& out);
+void gather_rows_backward(const Tensor& grad, const Tensor& index, const Tensor& grad_x);
+void pick_class_forward(const Tensor& x, const Tensor& label, const Tensor& out);
+void pick_class_backward(const Tensor& grad, const Tensor& label, const Tensor& grad_x);
+void compact(const Tensor& label, int64_t limit, const Compacted& out);
+}  // namespace cpu
+namespace cuda {
+void gather_rows_forward(const Tensor& x, const Tensor& index, const Tensor& out);
+void gather_rows_backward(const Tensor& grad, const Tensor& index, const Tensor& grad_x);
+void pick_class_forward(const Tensor& x, const Tensor& label, const Tensor& out);
+void pick_class_backward(const Tensor& grad, const Tensor& label, const Tensor& grad_x);
+void compact(const Tensor& label, int64_t limit, const Compacted& out);
+}  // namespace cuda
+
 }  // namespace soma

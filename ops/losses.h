@@ -23,4 +23,42 @@ Variable smooth_l1(const Variable& prediction, const Tensor& target, const Tenso
 // Row-wise softmax [K, C] -> [K, C]; no gradient (inference).
 Tensor softmax(const Tensor& logits);
 
+// A loss's gradient is that of its sum times grad / normalizer (two scalars, on the device).
+struct LossScale {
+  Tensor grad, normalizer;
+};
+struct SmoothL1Input {
+  Tensor prediction, target, counted;
+  double beta = 0;
+};
+
+namespace cpu {
+void softmax_cross_entropy_forward(const Tensor& logits, const Tensor& label,
+                                   const Tensor& normalizer, const Tensor& out);
+void softmax_cross_entropy_backward(const Tensor& logits, const Tensor& label,
+                                    const LossScale& scale, const Tensor& grad_logits);
+void binary_cross_entropy_forward(const Tensor& logits, const Tensor& target,
+                                  const Tensor& normalizer, const Tensor& out);
+void binary_cross_entropy_backward(const Tensor& logits, const Tensor& target,
+                                   const LossScale& scale, const Tensor& grad_logits);
+void smooth_l1_forward(const SmoothL1Input& input, const Tensor& normalizer, const Tensor& out);
+void smooth_l1_backward(const SmoothL1Input& input, const LossScale& scale,
+                        const Tensor& grad_prediction);
+void softmax(const Tensor& logits, const Tensor& out);
+}  // namespace cpu
+namespace cuda {
+void softmax_cross_entropy_forward(const Tensor& logits, const Tensor& label,
+                                   const Tensor& normalizer, const Tensor& out);
+void softmax_cross_entropy_backward(const Tensor& logits, const Tensor& label,
+                                    const LossScale& scale, const Tensor& grad_logits);
+void binary_cross_entropy_forward(const Tensor& logits, const Tensor& target,
+                                  const Tensor& normalizer, const Tensor& out);
+void binary_cross_entropy_backward(const Tensor& logits, const Tensor& target,
+                                   const LossScale& scale, const Tensor& grad_logits);
+void smooth_l1_forward(const SmoothL1Input& input, const Tensor& normalizer, const Tensor& out);
+void smooth_l1_backward(const SmoothL1Input& input, const LossScale& scale,
+                        const Tensor& grad_prediction);
+void softmax(const Tensor& logits, const Tensor& out);
+}  // namespace cuda
+
 }  // namespace soma

@@ -12,4 +12,11 @@ Variable permute(const Variable& x, const std::vector<int>& order);
 // The same elements under another shape; no copy.
 Variable reshape(const Variable& x, const Shape& shape);
 
+namespace cpu {
+void permute(const Tensor& x, const std::vector<int>& order, const Tensor& out);
+}  // namespace cpu
+namespace cuda {
+void permute(const Tensor& x, const std::vector<int>& order, const Tensor& out);
+}  // namespace cuda
+
 }  // namespace soma
