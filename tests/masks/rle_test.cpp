@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/check.h"
 #include "base/random.h"
+#include "tests/support/temp_dir.h"
 
 namespace soma {
 namespace {
@@ -19,19 +19,6 @@ Pixels draw(Random& random, int64_t count, double share) {
   Pixels pixels(static_cast<size_t>(count));
   for (uint8_t& p : pixels) p = random.uniform() < share;
   return pixels;
-}
-
-std::string what(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& all, const std::string& part) {
-  return all.find(part) != std::string::npos;
 }
 
 constexpr int64_t kSizes[][2] = {{0, 0}, {0, 5}, {5, 0}, {1, 1}, {1, 9}, {9, 1}, {7, 5}, {31, 33}};
@@ -205,7 +192,7 @@ TEST_CASE("competition strings in any other form are errors that say what and wh
   };
   for (const auto& [runs, message] : kCases) {
     INFO(runs);
-    const std::string error = what([&] { parse_competition_runs(runs, 2, 3); });
+    const std::string error = error_of([&] { parse_competition_runs(runs, 2, 3); });
     CHECK_MESSAGE(contains(error, message), error);
     CHECK_UNARY(!contains(error, "\n"));
   }

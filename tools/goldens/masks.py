@@ -26,7 +26,8 @@ def masks():
             yield rng.random((height, width)) < share
     for _ in range(6):  # blobs, long runs
         y, x = np.mgrid[0:48, 0:64]
-        cy, cx, ry, rx = rng.uniform(0, 48), rng.uniform(0, 64), rng.uniform(3, 40), rng.uniform(3, 50)
+        cy, cx = rng.uniform(0, 48), rng.uniform(0, 64)
+        ry, rx = rng.uniform(3, 40), rng.uniform(3, 50)
         yield ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
 
 
@@ -50,7 +51,8 @@ for pixels in masks():
     code = encode(pixels)
     codes.append(code)
     bits = "".join("1" if p else "0" for p in pixels.ravel())
-    lines.append(f"mask {pixels.shape[0]} {pixels.shape[1]} {bits} {code['counts'].decode()} {coco.area(code)}")
+    size = f"{pixels.shape[0]} {pixels.shape[1]}"
+    lines.append(f"mask {size} {bits} {code['counts'].decode()} {coco.area(code)}")
 for i, a in enumerate(codes):
     for j, b in enumerate(codes):
         if a["size"] == b["size"]:
