@@ -39,7 +39,8 @@ void apply_preset(const std::string& name, InputConfig& input, AugmentConfig& au
   augment.vflip = augment.transpose = 0.5;
   augment.scale = {0.8, 1.25};
   augment.colour = 0.5;
-  augment.brightness = augment.contrast = {0.8, 1.2};
+  augment.brightness = {0.9, 1.1};
+  augment.contrast = {0.8, 1.25};
   augment.min_visible = 0.1;
 }
 

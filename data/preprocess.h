@@ -1,0 +1,25 @@
+// From an image to the network's input, as inference does it: resize, normalise, a fourth channel
+// of zeros, padding with 0 (the mean colour) at the bottom and right. Training shares the parts.
+#pragma once
+#include "data/config.h"
+#include "data/image.h"
+#include "data/resize.h"
+#include "tensor/tensor.h"
+
+namespace soma {
+
+struct NetworkInput {
+  Tensor images;      // f32 [1, H, W, 4], H and W multiples of 32
+  ImageSize network;  // before padding
+  ImageSize original;
+  double scale_y = 1, scale_x = 1;  // network / original
+};
+
+// The image at the last of input.min_size. Gray becomes three equal channels. Rows run in parallel.
+// Error when the image has no pixels or neither 1 nor 3 channels.
+NetworkInput preprocess(const Image& image, const InputConfig& input);
+
+// Writes the normalised patch into the top left of `image`, f32 [H, W, 4], and zeros elsewhere.
+void normalise_into(const Patch& patch, const InputConfig& input, const Tensor& image);
+
+}  // namespace soma

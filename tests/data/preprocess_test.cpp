@@ -1,0 +1,105 @@
+#include "data/preprocess.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "base/check.h"
+
+namespace soma {
+namespace {
+
+Image ramp(int64_t height, int64_t width, int64_t channels) {
+  Image image{height, width, channels, {}};
+  for (int64_t i = 0; i < height * width * channels; ++i)
+    image.pixels.push_back(static_cast<uint8_t>(i * 7 % 251));
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("channels are ordered, normalised, padded with zeros") {
+  InputConfig input;
+  input.min_size = {0};
+  input.std = {2, 3, 5};
+  const Image image = ramp(33, 20, 3);
+  for (const bool bgr : {false, true}) {
+    input.bgr = bgr;
+    const NetworkInput result = preprocess(image, input);
+    REQUIRE(result.images.shape() == Shape{1, 64, 32, 4});
+    CHECK(result.network.height == 33);
+    CHECK(result.network.width == 20);
+    CHECK(result.scale_y == 1);
+    const float* at = result.images.data<float>();
+    bool ok = true;
+    for (int64_t y = 0; y < 64; ++y)
+      for (int64_t x = 0; x < 32; ++x)
+        for (int64_t c = 0; c < 4; ++c, ++at) {
+          float expected = 0;
+          if (y < 33 && x < 20 && c < 3) {
+            const auto rgb = static_cast<size_t>(bgr ? 2 - c : c);
+            expected =
+                (static_cast<float>(image.at(y, x, static_cast<int64_t>(rgb))) - input.mean[rgb]) /
+                input.std[rgb];
+          }
+          ok &= std::abs(*at - expected) <= 1e-5f * (1 + std::abs(expected));
+        }
+    CHECK(ok);
+  }
+}
+
+TEST_CASE("gray becomes three equal channels, at the last size of the list") {
+  InputConfig input;
+  input.min_size = {64, 50};
+  input.max_size = 70;
+  input.mean = {100, 100, 100};
+  for (const auto rule : {ResizeRule::torchvision, ResizeRule::detectron2}) {
+    input.resize = rule;
+    const NetworkInput result = preprocess(ramp(25, 30, 1), input);
+    CHECK(result.network.height == 50);
+    CHECK(result.network.width == 60);
+    CHECK(result.scale_x == 2);
+    CHECK(result.original.width == 30);
+    const auto values = result.images.to_vector<float>();
+    bool equal = true, varied = false;
+    for (size_t i = 0; i < values.size(); i += 4) {
+      equal &= values[i] == values[i + 1] && values[i] == values[i + 2] && values[i + 3] == 0;
+      varied |= values[i] != values[0];
+    }
+    CHECK(equal);
+    CHECK(varied);
+  }
+}
+
+TEST_CASE("an image without pixels or with odd channels is an error") {
+  const InputConfig input;
+  CHECK_THROWS_AS(preprocess(Image{}, input), Error);
+  CHECK_THROWS_AS(preprocess(ramp(8, 8, 2), input), Error);
+  InputConfig broken;
+  broken.std[1] = 0;
+  CHECK_THROWS_AS(preprocess(ramp(8, 8, 1), broken), Error);
+  broken = InputConfig();
+  broken.min_size.clear();
+  CHECK_THROWS_AS(preprocess(ramp(8, 8, 1), broken), Error);
+}
+
+TEST_CASE("presets have their names and their settings pass their own checks") {
+  for (const char* name : {"detectron2", "torchvision", "cells"}) {
+    InputConfig input;
+    AugmentConfig augment;
+    apply_preset(name, input, augment);
+    CHECK_NOTHROW(check_config(input));
+    CHECK_NOTHROW(check_config(augment));
+    CHECK(input.bgr == (std::string(name) == "detectron2"));
+  }
+  InputConfig input;
+  AugmentConfig augment;
+  CHECK_THROWS_AS(apply_preset("cell", input, augment), Error);
+  augment.hflip = std::nan("");
+  CHECK_THROWS_AS(check_config(augment), Error);
+  augment = AugmentConfig();
+  augment.scale = {2, 1};
+  CHECK_THROWS_AS(check_config(augment), Error);
+}
+
+}  // namespace soma
