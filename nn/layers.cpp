@@ -1,0 +1,127 @@
+#include "nn/layers.h"
+
+#include "ops/batch_norm.h"
+#include "ops/elementwise.h"
+#include "ops/group_norm.h"
+
+namespace soma {
+
+Conv2d::Conv2d(Tensor weight, Tensor bias, const ConvOptions& options)
+    : options_(options), weight_(weight, true) {
+  const Shape channels{weight.extent(0)};
+  const DType dtype = weight.dtype();
+  if (options.norm == Norm::none) {
+    bias_ = Variable(bias.defined() ? bias : Tensor::zeros(channels, dtype), true);
+    return;
+  }
+  const bool learned = options.norm != Norm::frozen;
+  gamma_ = Variable(Tensor::full(channels, 1, dtype), learned);
+  beta_ = Variable(Tensor::zeros(channels, dtype), learned);
+  if (options.norm == Norm::group) return;
+  running_mean_ = Tensor::zeros(channels, dtype);
+  running_var_ = Tensor::full(channels, 1, dtype);
+}
+
+Conv2dSpec Conv2d::spec(bool relu) const {
+  return {options_.stride, options_.pad, options_.groups, relu};
+}
+
+Variable Conv2d::operator()(const Variable& x, const Variable& residual) const {
+  if (packed_) {
+    const Tensor out = conv2d_packed(x.value(), *packed_, bias_.value(),
+                                     options_.norm == Norm::group ? Tensor() : residual.value());
+    return options_.norm == Norm::group ? normed(out, residual) : Variable(out);
+  }
+  switch (options_.norm) {
+    case Norm::none:
+      return conv2d(x, weight_, bias_, residual, spec(options_.relu));
+    case Norm::frozen: {
+      const FoldedNorm norm =
+          fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
+      return conv2d(x, scale_rows(weight_, norm.scale), norm.shift, residual, spec(options_.relu));
+    }
+    default:
+      return normed(conv2d(x, weight_, {}, {}, spec(false)), residual);
+  }
+}
+
+Variable Conv2d::normed(const Variable& x, const Variable& residual) const {
+  if (options_.norm == Norm::group) {
+    return group_norm(x, gamma_, beta_, residual, {32, options_.eps, options_.relu});
+  }
+  return batch_norm(x, gamma_, beta_, running_mean_, running_var_, residual,
+                    {options_.eps, 0.1, options_.relu});
+}
+
+void Conv2d::freeze() {
+  for (Variable* variable : {&weight_, &bias_, &gamma_, &beta_}) {
+    if (variable->defined()) variable->set_requires_grad(false);
+  }
+  if (options_.norm == Norm::batch) options_.norm = Norm::frozen;
+}
+
+void Conv2d::prepare() {
+  if (packed_) return;
+  Tensor weight = weight_.value();
+  bool relu = options_.relu;
+  if (options_.norm == Norm::group) relu = false;
+  if (options_.norm == Norm::frozen || options_.norm == Norm::batch) {
+    const NoGradScope scope;
+    const FoldedNorm norm =
+        fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
+    weight = scale_rows(weight, norm.scale).value();
+    bias_ = norm.shift;
+    gamma_ = beta_ = Variable();
+  }
+  packed_ = pack_conv2d(weight, spec(relu));
+  weight_ = Variable();
+}
+
+void Conv2d::list(Members& members) {
+  members.parameter("weight", weight_);
+  members.parameter("bias", bias_);
+  members.parameter("norm.weight", gamma_);
+  members.parameter("norm.bias", beta_);
+  members.buffer("norm.running_mean", running_mean_);
+  members.buffer("norm.running_var", running_var_);
+}
+
+Linear::Linear(Tensor weight, Tensor bias, bool relu)
+    : weight_(weight, true), bias_(bias, true), relu_(relu) {}
+
+Variable Linear::operator()(const Variable& x) const {
+  if (packed_) return linear_packed(x.value(), *packed_, bias_.value(), relu_);
+  return linear(x, weight_, bias_, relu_);
+}
+
+void Linear::prepare() {
+  if (packed_) return;
+  packed_ = pack_linear(weight_.value());
+  weight_ = Variable();
+}
+
+void Linear::list(Members& members) {
+  members.parameter("weight", weight_);
+  members.parameter("bias", bias_);
+}
+
+ConvTranspose2d::ConvTranspose2d(Tensor weight, Tensor bias, const ConvTranspose2dSpec& spec)
+    : weight_(weight, true), bias_(bias, true), spec_(spec) {}
+
+Variable ConvTranspose2d::operator()(const Variable& x) const {
+  if (packed_) return conv_transpose2d_packed(x.value(), *packed_, bias_.value());
+  return conv_transpose2d(x, weight_, bias_, spec_);
+}
+
+void ConvTranspose2d::prepare() {
+  if (packed_) return;
+  packed_ = pack_conv_transpose2d(weight_.value(), spec_);
+  weight_ = Variable();
+}
+
+void ConvTranspose2d::list(Members& members) {
+  members.parameter("weight", weight_);
+  members.parameter("bias", bias_);
+}
+
+}  // namespace soma

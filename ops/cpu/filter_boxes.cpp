@@ -1,0 +1,33 @@
+#include "ops/filter_boxes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/parallel.h"
+
+namespace soma::cpu {
+
+void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image_size,
+                  const FilterSpec& spec) {
+  const int64_t per_image = boxes.extent(1);
+  float *box = boxes.data<float>(), *score = scores.data<float>();
+  const int32_t* size = image_size.data<int32_t>();
+  parallel_chunks(boxes.extent(0) * per_image, 4096, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t image = i / per_image;
+      float* b = box + 4 * i;
+      bool good = std::isfinite(score[i]);
+      for (int c = 0; c < 4; ++c) {
+        good = good && std::isfinite(b[c]);
+        const auto limit = static_cast<float>(size[2 * image + (c % 2 == 0 ? 1 : 0)]);
+        b[c] = std::isnan(b[c]) ? 0.0f : std::clamp(b[c], 0.0f, limit);
+      }
+      const double side = std::min(double{b[2] - b[0]}, double{b[3] - b[1]});
+      good = good && (spec.strict ? side > spec.min_side : side >= spec.min_side);
+      if (!good) score[i] = -std::numeric_limits<float>::infinity();
+    }
+  });
+}
+
+}  // namespace soma::cpu

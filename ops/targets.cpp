@@ -1,0 +1,67 @@
+#include "ops/targets.h"
+
+#include <algorithm>
+
+#include "ops/dispatch.h"
+
+namespace soma {
+
+Tensor flatten_index(const Tensor& index, int64_t stride) {
+  const Tensor out = Tensor::empty({index.numel()}, DType::i32, index.device());
+  run<cpu::flatten_index, cuda::flatten_index>("flatten_index", index.device(), index, stride, out);
+  return out;
+}
+
+Tensor take(const Tensor& source, const Tensor& index) {
+  const Tensor out = Tensor::empty(index.shape(), DType::i32, index.device());
+  run<cpu::take, cuda::take>("take", index.device(), source, index, out);
+  return out;
+}
+
+Tensor count_at_least(const Tensor& label, int32_t least, DType dtype) {
+  const Tensor out = Tensor::empty({}, dtype, label.device());
+  run<cpu::count_at_least, cuda::count_at_least>("count_at_least", label.device(), label, least,
+                                                 out);
+  return out;
+}
+
+Candidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth) {
+  const std::vector<int32_t> begin = truth.begin.to_vector<int32_t>();
+  int64_t most = 0;
+  for (size_t n = 0; n + 1 < begin.size(); ++n) {
+    most = std::max<int64_t>(most, begin[n + 1] - begin[n]);
+  }
+  const int64_t images = boxes.extent(0), capacity = boxes.extent(1) + most;
+  const Candidates out{Tensor::zeros({images, capacity, 4}, DType::f32, boxes.device()),
+                       Tensor::zeros({images, capacity}, DType::i32, boxes.device())};
+  run<cpu::roi_candidates, cuda::roi_candidates>("roi_candidates", boxes.device(), boxes, count,
+                                                 truth, out);
+  return out;
+}
+
+RoiSamples roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
+                       const GroundTruth& truth, int64_t classes) {
+  const int64_t rows = samples.index.numel();
+  const Device device = candidates.boxes.device();
+  const RoiSamples out{
+      Tensor::zeros({rows, 5}, DType::f32, device), Tensor::empty({rows}, DType::i32, device),
+      Tensor::empty({rows}, DType::i32, device), Tensor::zeros({rows, 4}, DType::f32, device)};
+  run<cpu::roi_samples, cuda::roi_samples>("roi_samples", device, candidates, matches, samples,
+                                           truth, classes, out);
+  return out;
+}
+
+Tensor boxes_to_rois(const Tensor& boxes, const Tensor& count) {
+  const Tensor out =
+      Tensor::empty({boxes.extent(0) * boxes.extent(1), 5}, DType::f32, boxes.device());
+  run<cpu::boxes_to_rois, cuda::boxes_to_rois>("boxes_to_rois", boxes.device(), boxes, count, out);
+  return out;
+}
+
+Tensor roi_levels(const Tensor& rois, const LevelSpec& spec) {
+  const Tensor out = Tensor::empty({rois.extent(0)}, DType::i32, rois.device());
+  run<cpu::roi_levels, cuda::roi_levels>("roi_levels", rois.device(), rois, spec, out);
+  return out;
+}
+
+}  // namespace soma
