@@ -5,6 +5,14 @@
 #include "ops/group_norm.h"
 
 namespace soma {
+namespace {
+
+// A constant of its own, so that a prepared layer shares nothing that training writes.
+Variable detached(const Variable& variable) {
+  return variable.defined() ? Variable(variable.value().clone()) : Variable();
+}
+
+}  // namespace
 
 Conv2d::Conv2d(Tensor weight, Tensor bias, const ConvOptions& options)
     : options_(options), weight_(weight, true) {
@@ -72,6 +80,10 @@ void Conv2d::prepare() {
     weight = scale_rows(weight, norm.scale).value();
     bias_ = norm.shift;
     gamma_ = beta_ = Variable();
+  } else {
+    bias_ = detached(bias_);
+    gamma_ = detached(gamma_);
+    beta_ = detached(beta_);
   }
   packed_ = pack_conv2d(weight, spec(relu));
   weight_ = Variable();
@@ -97,6 +109,7 @@ Variable Linear::operator()(const Variable& x) const {
 void Linear::prepare() {
   if (packed_) return;
   packed_ = pack_linear(weight_.value());
+  bias_ = detached(bias_);
   weight_ = Variable();
 }
 
@@ -116,6 +129,7 @@ Variable ConvTranspose2d::operator()(const Variable& x) const {
 void ConvTranspose2d::prepare() {
   if (packed_) return;
   packed_ = pack_conv_transpose2d(weight_.value(), spec_);
+  bias_ = detached(bias_);
   weight_ = Variable();
 }
 

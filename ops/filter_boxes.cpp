@@ -17,4 +17,22 @@ void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image
                                              image_size, spec);
 }
 
+Tensor class_scores(const Tensor& probabilities, const Tensor& count, double threshold) {
+  const int64_t images = count.extent(0), columns = probabilities.extent(1);
+  check(images > 0 && probabilities.extent(0) % images == 0, "class_scores", "probabilities ",
+        probabilities.shape(), " for ", images, " images");
+  const int64_t per_image = probabilities.extent(0) / images;
+  const Tensor out =
+      Tensor::empty({images, per_image * (columns - 1)}, DType::f32, probabilities.device());
+  run<cpu::class_scores, cuda::class_scores>("class_scores", out.device(), probabilities, count,
+                                             threshold, out);
+  return out;
+}
+
+Tensor class_groups(int64_t images, int64_t per_image, int64_t classes, Device device) {
+  const Tensor out = Tensor::empty({images, per_image * classes}, DType::i32, device);
+  run<cpu::class_groups, cuda::class_groups>("class_groups", device, classes, out);
+  return out;
+}
+
 }  // namespace soma

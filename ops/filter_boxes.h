@@ -14,13 +14,26 @@ struct FilterSpec {
 void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image_size,
                   const FilterSpec& spec);
 
+// probabilities f32 [N * P, C + 1] (background last) of P proposals per image, of which count i32
+// [N] are there -> scores f32 [N, P * C], -inf where not above `threshold` (compared in f32, as
+// torch does) or padding.
+Tensor class_scores(const Tensor& probabilities, const Tensor& count, double threshold);
+// The class of each of those: i32 [images, per_image * classes].
+Tensor class_groups(int64_t images, int64_t per_image, int64_t classes, Device device);
+
 namespace cpu {
+void class_scores(const Tensor& probabilities, const Tensor& count, double threshold,
+                  const Tensor& out);
+void class_groups(int64_t classes, const Tensor& out);
 void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image_size,
                   const FilterSpec& spec);
-}
+}  // namespace cpu
 namespace cuda {
+void class_scores(const Tensor& probabilities, const Tensor& count, double threshold,
+                  const Tensor& out);
+void class_groups(int64_t classes, const Tensor& out);
 void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image_size,
                   const FilterSpec& spec);
-}
+}  // namespace cuda
 
 }  // namespace soma

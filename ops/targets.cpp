@@ -25,27 +25,28 @@ Tensor count_at_least(const Tensor& label, int32_t least, DType dtype) {
   return out;
 }
 
-Candidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth) {
+RoiCandidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth) {
   const std::vector<int32_t> begin = truth.begin.to_vector<int32_t>();
   int64_t most = 0;
   for (size_t n = 0; n + 1 < begin.size(); ++n) {
     most = std::max<int64_t>(most, begin[n + 1] - begin[n]);
   }
   const int64_t images = boxes.extent(0), capacity = boxes.extent(1) + most;
-  const Candidates out{Tensor::zeros({images, capacity, 4}, DType::f32, boxes.device()),
-                       Tensor::zeros({images, capacity}, DType::i32, boxes.device())};
+  const RoiCandidates out{Tensor::zeros({images, capacity, 4}, DType::f32, boxes.device()),
+                          Tensor::zeros({images, capacity}, DType::i32, boxes.device())};
   run<cpu::roi_candidates, cuda::roi_candidates>("roi_candidates", boxes.device(), boxes, count,
                                                  truth, out);
   return out;
 }
 
-RoiSamples roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
-                       const GroundTruth& truth, int64_t classes) {
+RoiSamples roi_samples(const RoiCandidates& candidates, const Matches& matches,
+                       const Samples& samples, const GroundTruth& truth, int64_t classes) {
   const int64_t rows = samples.index.numel();
   const Device device = candidates.boxes.device();
   const RoiSamples out{
-      Tensor::zeros({rows, 5}, DType::f32, device), Tensor::empty({rows}, DType::i32, device),
-      Tensor::empty({rows}, DType::i32, device), Tensor::zeros({rows, 4}, DType::f32, device)};
+      Tensor::zeros({rows, 5}, DType::f32, device), Tensor::zeros({rows, 4}, DType::f32, device),
+      Tensor::zeros({rows}, DType::i32, device),    Tensor::empty({rows}, DType::i32, device),
+      Tensor::empty({rows}, DType::i32, device),    Tensor::zeros({rows, 4}, DType::f32, device)};
   run<cpu::roi_samples, cuda::roi_samples>("roi_samples", device, candidates, matches, samples,
                                            truth, classes, out);
   return out;

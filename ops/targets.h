@@ -17,22 +17,24 @@ Tensor take(const Tensor& source, const Tensor& index);
 Tensor count_at_least(const Tensor& label, int32_t least, DType dtype);
 
 // Proposals and the ground truth itself as candidates for the RoI heads' training sample.
-struct Candidates {
+struct RoiCandidates {
   Tensor boxes;  // f32 [N, P + G', 4], G' the most instances of an image in the batch
   Tensor valid;  // i32 [N, P + G']
 };
 // boxes f32 [N, P, 4] of which count i32 [N] are there.
-Candidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth);
+RoiCandidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth);
 
 // The drawn RoIs of all images: N * S rows, positives first within each image.
 struct RoiSamples {
   Tensor rois;           // f32 [N*S, 5] (image, x1, y1, x2, y2); image -1: padding
+  Tensor boxes;          // f32 [N*S, 4]: the same without the image
+  Tensor positive;       // i32 [N*S]: 1 for positives, else 0
   Tensor label;          // i32 [N*S]: class, `classes` for background, -1 for padding
   Tensor matched;        // i32 [N*S]: row of the ground truth for positives, else -1
   Tensor matched_boxes;  // f32 [N*S, 4]: its box; zeros where there is none
 };
-RoiSamples roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
-                       const GroundTruth& truth, int64_t classes);
+RoiSamples roi_samples(const RoiCandidates& candidates, const Matches& matches,
+                       const Samples& samples, const GroundTruth& truth, int64_t classes);
 
 // boxes f32 [N, P, 4] of which count i32 [N] are there -> rois f32 [N*P, 5]; padding has image -1.
 Tensor boxes_to_rois(const Tensor& boxes, const Tensor& count);
@@ -51,8 +53,8 @@ void flatten_index(const Tensor& index, int64_t stride, const Tensor& out);
 void take(const Tensor& source, const Tensor& index, const Tensor& out);
 void count_at_least(const Tensor& label, int32_t least, const Tensor& out);
 void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth,
-                    const Candidates& out);
-void roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
+                    const RoiCandidates& out);
+void roi_samples(const RoiCandidates& candidates, const Matches& matches, const Samples& samples,
                  const GroundTruth& truth, int64_t classes, const RoiSamples& out);
 void boxes_to_rois(const Tensor& boxes, const Tensor& count, const Tensor& out);
 void roi_levels(const Tensor& rois, const LevelSpec& spec, const Tensor& out);
@@ -62,8 +64,8 @@ void flatten_index(const Tensor& index, int64_t stride, const Tensor& out);
 void take(const Tensor& source, const Tensor& index, const Tensor& out);
 void count_at_least(const Tensor& label, int32_t least, const Tensor& out);
 void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth,
-                    const Candidates& out);
-void roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
+                    const RoiCandidates& out);
+void roi_samples(const RoiCandidates& candidates, const Matches& matches, const Samples& samples,
                  const GroundTruth& truth, int64_t classes, const RoiSamples& out);
 void boxes_to_rois(const Tensor& boxes, const Tensor& count, const Tensor& out);
 void roi_levels(const Tensor& rois, const LevelSpec& spec, const Tensor& out);

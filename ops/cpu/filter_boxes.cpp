@@ -30,4 +30,25 @@ void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image
   });
 }
 
+void class_scores(const Tensor& probabilities, const Tensor& count, double threshold,
+                  const Tensor& out) {
+  const int64_t classes = probabilities.extent(1) - 1;
+  const int64_t per_image = probabilities.extent(0) / count.extent(0);
+  const int32_t* counts = count.data<int32_t>();
+  const float* from = probabilities.data<float>();
+  float* to = out.data<float>();
+  for (int64_t row = 0; row < probabilities.extent(0); ++row, from += classes + 1) {
+    const bool there = row % per_image < counts[row / per_image];
+    for (int64_t c = 0; c < classes; ++c) {
+      const bool good = there && from[c] > static_cast<float>(threshold);
+      *to++ = good ? from[c] : -std::numeric_limits<float>::infinity();
+    }
+  }
+}
+
+void class_groups(int64_t classes, const Tensor& out) {
+  int32_t* to = out.data<int32_t>();
+  for (int64_t i = 0; i < out.numel(); ++i) to[i] = static_cast<int32_t>(i % classes);
+}
+
 }  // namespace soma::cpu

@@ -28,7 +28,7 @@ void count_at_least(const Tensor& label, int32_t least, const Tensor& out) {
 }
 
 void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth,
-                    const Candidates& out) {
+                    const RoiCandidates& out) {
   const int64_t proposals = boxes.extent(1), capacity = out.boxes.extent(1);
   const int32_t *counts = count.data<int32_t>(), *begin = truth.begin.data<int32_t>();
   for (int64_t n = 0; n < boxes.extent(0); ++n) {
@@ -43,7 +43,7 @@ void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth&
   }
 }
 
-void roi_samples(const Candidates& candidates, const Matches& matches, const Samples& samples,
+void roi_samples(const RoiCandidates& candidates, const Matches& matches, const Samples& samples,
                  const GroundTruth& truth, int64_t classes, const RoiSamples& out) {
   const int64_t capacity = candidates.boxes.extent(1), per_image = samples.index.extent(1);
   const int32_t* index = samples.index.data<int32_t>();
@@ -59,8 +59,10 @@ void roi_samples(const Candidates& candidates, const Matches& matches, const Sam
     const int64_t image = i / per_image, candidate = image * capacity + index[i];
     roi[0] = static_cast<float>(image);
     std::copy_n(boxes + 4 * candidate, 4, roi + 1);
+    std::copy_n(boxes + 4 * candidate, 4, out.boxes.data<float>() + 4 * i);
     label = static_cast<int32_t>(classes);
     if (sampled[i] != 1) continue;
+    out.positive.data<int32_t>()[i] = 1;
     row = matched[candidate];
     label = truth.label.data<int32_t>()[row];
     std::copy_n(gt_boxes + 4 * row, 4, out.matched_boxes.data<float>() + 4 * i);

@@ -1,0 +1,138 @@
+// Inference: the stages after the RPN, and detect(), which strings all of them together.
+#include <algorithm>
+
+#include "base/check.h"
+#include "models/maskrcnn/mask_rcnn.h"
+#include "ops/boxes.h"
+#include "ops/concat.h"
+#include "ops/elementwise.h"
+#include "ops/filter_boxes.h"
+#include "ops/gather.h"
+#include "ops/losses.h"
+#include "ops/nms.h"
+#include "ops/paste_masks.h"
+
+namespace soma {
+namespace {
+
+// RoIs that go through the mask head at a time: their activations stay in the last-level cache.
+constexpr int64_t kMaskChunk = 32;
+
+Tensor rows(const Tensor& x, const Tensor& index) {
+  const NoGradScope scope;
+  return gather_rows(x, index).value();
+}
+
+}  // namespace
+
+BoxOutputs MaskRcnn::box_outputs(const std::vector<Variable>& features,
+                                 const Proposals& proposals) const {
+  const Tensor rois = boxes_to_rois(proposals.boxes, proposals.count);
+  return box_head_(pool_rois(config_, features, rois, config_.box_pool));
+}
+
+Detections MaskRcnn::detections(const Proposals& proposals, const BoxOutputs& outputs,
+                                const Tensor& image_size, const TestConfig& test) const {
+  const int64_t images = proposals.boxes.extent(0), per_image = proposals.boxes.extent(1);
+  const auto classes = static_cast<int64_t>(config_.classes.size());
+  const int64_t count = per_image * classes;
+  const Tensor probabilities = softmax(outputs.logits.value().to(DType::f32));
+  const Tensor scores = class_scores(probabilities, proposals.count, test.score);
+  const Tensor boxes = decode_boxes(proposals.boxes.reshape({images * per_image, 4}),
+                                    outputs.deltas.value().to(DType::f32), box_head_coder())
+                           .reshape({images, count, 4});
+  const Tensor group = class_groups(images, per_image, classes, boxes.device());
+  filter_boxes(boxes, scores, image_size, {test.min_side, false});
+  const Kept kept = nms(boxes, scores, group, {test.nms, test.max_detections});
+  const Tensor index = flatten_index(kept.index, count);
+  const int64_t limit = test.max_detections;
+  return {rows(boxes.reshape({images * count, 4}), index).reshape({images, limit, 4}),
+          rows(scores.reshape({images * count, 1}), index).reshape({images, limit}),
+          take(group.reshape({images * count}), index).reshape({images, limit}), kept.count};
+}
+
+Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
+                                    const Detections& detections) const {
+  const NoGradScope scope;
+  const Tensor flat_label = detections.label.reshape({detections.label.numel()});
+  const Compacted chosen = compact(flat_label, static_cast<int64_t>(config_.classes.size()));
+  const Tensor index = trim(chosen.index, chosen.count);
+  const Tensor rois = rows(boxes_to_rois(detections.boxes, detections.count), index);
+  const Tensor label = take(flat_label, index);
+  const int64_t size = 2 * config_.mask_pool, count = index.extent(0);
+  const Tensor result = Tensor::empty({count, size, size}, DType::f32, rois.device());
+  for (int64_t first = 0; first < count; first += kMaskChunk) {
+    const int64_t last = std::min(count, first + kMaskChunk);
+    const Variable pooled =
+        pool_rois(config_, features, rois.slice(first, last), config_.mask_pool);
+    const Variable logits = mask_head_(pooled, label.slice(first, last));
+    result.slice(first, last).copy_from(sigmoid(logits).value().to(DType::f32));
+  }
+  return result;
+}
+
+std::vector<Prediction> paste_detections(const Tensor& boxes, const Tensor& scores,
+                                         const Tensor& label, const Tensor& probabilities,
+                                         const ImageFrame& frame, const TestConfig& test) {
+  const int64_t count = probabilities.extent(0);
+  const Tensor scaled = Tensor::empty({count, 4});
+  const float* from = boxes.data<float>();
+  const std::array<float, 4> scale = {
+      static_cast<float>(frame.scale_x), static_cast<float>(frame.scale_y),
+      static_cast<float>(frame.scale_x), static_cast<float>(frame.scale_y)};
+  for (int64_t i = 0; i < 4 * count; ++i) {
+    const auto c = static_cast<size_t>(i % 4);
+    scaled.data<float>()[i] = from[i] * scale[c];
+  }
+  const Tensor final_boxes = test.clip_final ? clip_boxes(scaled, static_cast<double>(frame.height),
+                                                          static_cast<double>(frame.width))
+                                             : scaled;
+  const std::vector<Pasted> pasted =
+      paste_masks(probabilities, final_boxes, frame.height, frame.width, test.paste);
+  std::vector<Prediction> result;
+  for (int64_t i = 0; i < count; ++i) {
+    Prediction prediction;
+    std::copy_n(final_boxes.data<float>() + 4 * i, 4, prediction.box.begin());
+    const bool gone =
+        prediction.box[2] <= prediction.box[0] || prediction.box[3] <= prediction.box[1];
+    if (test.clip_final && gone) continue;
+    prediction.class_index = label.data<int32_t>()[i];
+    prediction.score = scores.data<float>()[i];
+    prediction.mask = pasted[static_cast<size_t>(i)].mask;
+    prediction.mean_probability = pasted[static_cast<size_t>(i)].mean_probability;
+    result.push_back(std::move(prediction));
+  }
+  return result;
+}
+
+std::vector<std::vector<Prediction>> MaskRcnn::detect(const Tensor& images,
+                                                      const Tensor& image_size,
+                                                      const std::vector<ImageFrame>& frames,
+                                                      const TestConfig& test) const {
+  const NoGradScope scope;
+  check(static_cast<int64_t>(frames.size()) == images.extent(0), "detect", "needs one frame for ",
+        "each of ", images.extent(0), " images, got ", frames.size());
+  Forward passed = forward(images);
+  const Proposals proposed = proposals(passed, image_size, false);
+  passed.rpn = RpnOutputs();
+  const Detections found =
+      detections(proposed, box_outputs(passed.features, proposed), image_size, test);
+  const Tensor probabilities = mask_probabilities(passed.features, found);
+  const std::vector<int32_t> counts = found.count.to_vector<int32_t>();
+  std::vector<std::vector<Prediction>> result;
+  int64_t first = 0;
+  for (size_t n = 0; n < frames.size(); ++n) {
+    const auto image = static_cast<int64_t>(n);
+    const int64_t last = first + counts[n];
+    const auto of_image = [&](const Tensor& x) {
+      return x.slice(image, image + 1).reshape(x.shape().without_first());
+    };
+    result.push_back(paste_detections(of_image(found.boxes), of_image(found.scores),
+                                      of_image(found.label), probabilities.slice(first, last),
+                                      frames[n], test));
+    first = last;
+  }
+  return result;
+}
+
+}  // namespace soma

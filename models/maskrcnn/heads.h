@@ -1,0 +1,60 @@
+// The RoI heads (He et al. 2017): pooler, box head, mask head. K RoIs, C classes; the background
+// class stands last.
+#pragma once
+#include <vector>
+
+#include "models/maskrcnn/config.h"
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "ops/targets.h"
+
+namespace soma {
+
+// RoIAlign from P2..P5, each RoI from the level of its size. rois f32 [K, 5]
+// -> [K, size, size, fpn_channels].
+Variable pool_rois(const ModelConfig& config, const std::vector<Variable>& features,
+                   const Tensor& rois, int size);
+
+struct BoxOutputs {
+  Variable logits;  // [K, C + 1]
+  Variable deltas;  // [K, 4 C]
+};
+
+// Two fully connected layers, then classes and class-specific deltas.
+class BoxHead : public Module {
+ public:
+  BoxHead(const ModelConfig& config, Init& init);
+  BoxOutputs operator()(const Variable& pooled) const;
+
+  struct Losses {
+    Variable cls, box;
+  };
+  Losses losses(const BoxOutputs& outputs, const RoiSamples& samples) const;
+  void prepare();
+  void list(Members& members) override;
+
+ private:
+  ModelConfig config_;
+  Linear fc6_, fc7_, logits_, deltas_;
+};
+
+// 3x3 convolutions, a 2x2 transposed convolution and a 1x1 to one mask per class.
+class MaskHead : public Module {
+ public:
+  MaskHead(const ModelConfig& config, Init& init);
+  // pooled [K, S, S, fpn_channels], label i32 [K] -> mask logits [K, 2S, 2S] of the labelled class.
+  Variable operator()(const Variable& pooled, const Tensor& label) const;
+  void prepare();
+  void list(Members& members) override;
+
+ private:
+  std::vector<Conv2d> convs_;
+  ConvTranspose2d deconv_;
+  Conv2d logits_;
+};
+
+// The deltas' weights of both references: 10, 10, 5, 5.
+struct BoxCoder;
+BoxCoder box_head_coder();
+
+}  // namespace soma

@@ -1,0 +1,94 @@
+// Mask R-CNN with an FPN (He et al. 2017; Lin et al. 2017). Two functions, not one with a mode:
+// losses() trains, and the stages below it, which detect() strings together, infer.
+// N images, H W of the padded input, K rois, C classes, D detections at most per image.
+#pragma once
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "masks/prediction.h"
+#include "models/maskrcnn/config.h"
+#include "models/maskrcnn/fpn.h"
+#include "models/maskrcnn/heads.h"
+#include "models/maskrcnn/resnet.h"
+#include "models/maskrcnn/rpn.h"
+
+namespace soma {
+
+struct Losses {
+  Variable rpn_cls, rpn_box, cls, box, mask;
+  Variable total() const;  // their plain sum (both references)
+};
+
+// Scored, classified boxes in network pixels, at fixed capacity D.
+struct Detections {
+  Tensor boxes;   // f32 [N, D, 4], descending score
+  Tensor scores;  // f32 [N, D]
+  Tensor label;   // i32 [N, D]; -1 is padding
+  Tensor count;   // i32 [N]
+};
+
+// How an image of the network's input maps back: pixels of the file = network pixels * scale.
+struct ImageFrame {
+  int64_t height = 0, width = 0;    // of the file
+  double scale_y = 1, scale_x = 1;  // file / network
+};
+
+class MaskRcnn : public Module {
+ public:
+  // Initial values from `seed`. Error when the configuration is no model.
+  MaskRcnn(const ModelConfig& config, uint64_t seed, DType dtype = DType::f32);
+
+  // images [N, H, W, 4], H and W divisible by 32.
+  Losses losses(const Tensor& images, const GroundTruth& truth, const StepId& step) const;
+  // The same in two parts, so that given samples can be used (parity with other frameworks).
+  struct Forward {
+    std::vector<Variable> features;
+    RpnOutputs rpn;
+  };
+  Forward forward(const Tensor& images) const;
+  RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
+                            const StepId& step) const;
+  RoiSamples sample_rois(const Proposals& proposals, const GroundTruth& truth,
+                         const StepId& step) const;
+  Losses losses(const Forward& forward, const RpnSamples& anchors, const RoiSamples& rois,
+                const GroundTruth& truth, const StepId& step) const;
+
+  // The stages of detection.
+  Proposals proposals(const Forward& forward, const Tensor& image_size, bool training) const;
+  BoxOutputs box_outputs(const std::vector<Variable>& features, const Proposals& proposals) const;
+  Detections detections(const Proposals& proposals, const BoxOutputs& outputs,
+                        const Tensor& image_size, const TestConfig& test) const;
+  // Mask probabilities f32 [M, 28, 28] of the M = sum(count) detections, image by image.
+  Tensor mask_probabilities(const std::vector<Variable>& features,
+                            const Detections& detections) const;
+  // All of the above and the pasting: one list of predictions per frame, in file pixels.
+  std::vector<std::vector<Prediction>> detect(const Tensor& images, const Tensor& image_size,
+                                              const std::vector<ImageFrame>& frames,
+                                              const TestConfig& test) const;
+
+  // The immutable model for inference: norms folded, weights packed once. Shares nothing that
+  // training writes.
+  MaskRcnn prepared() const;
+  const ModelConfig& config() const { return config_; }
+  void list(Members& members) override;
+
+ private:
+  MaskRcnn(const ModelConfig& config, Init init);
+  Variable mask_loss(const Forward& forward, const RoiSamples& rois, const GroundTruth& truth,
+                     const StepId& step) const;
+
+  ModelConfig config_;
+  ResNet backbone_;
+  Fpn fpn_;
+  Rpn rpn_;
+  BoxHead box_head_;
+  MaskHead mask_head_;
+};
+
+// Detections of one image in the file's frame, masks pasted into run-length codes.
+std::vector<Prediction> paste_detections(const Tensor& boxes, const Tensor& scores,
+                                         const Tensor& label, const Tensor& probabilities,
+                                         const ImageFrame& frame, const TestConfig& test);
+
+}  // namespace soma

@@ -1,0 +1,154 @@
+#include "models/maskrcnn/rpn.h"
+
+#include <algorithm>
+
+#include "models/maskrcnn/anchors.h"
+#include "ops/boxes.h"
+#include "ops/concat.h"
+#include "ops/elementwise.h"
+#include "ops/filter_boxes.h"
+#include "ops/gather.h"
+#include "ops/losses.h"
+#include "ops/matching.h"
+#include "ops/permute.h"
+#include "ops/targets.h"
+#include "ops/top_k.h"
+
+namespace soma {
+namespace {
+
+constexpr double kHeadDeviation = 0.01;  // both references
+
+Conv2d make_conv(int in, int out, int kernel, bool relu, Init& init) {
+  return Conv2d(init.normal({out, kernel, kernel, in}, kHeadDeviation), Tensor(),
+                {.pad = kernel / 2, .relu = relu});
+}
+
+// Rows of x [R, ...] as a Tensor, without a graph.
+Tensor rows(const Tensor& x, const Tensor& index) {
+  const NoGradScope scope;
+  return gather_rows(x, index).value();
+}
+
+// The best anchors of one level, decoded.
+struct Candidates {
+  Tensor boxes, scores;  // f32 [N, k, 4], [N, k]
+};
+
+Candidates best_of_level(const Tensor& logits, const Tensor& deltas, const Tensor& anchors,
+                         int64_t limit) {
+  const int64_t images = logits.extent(0), count = logits.extent(1);
+  const TopK top = top_k(logits.to(DType::f32), limit);
+  const int64_t k = top.index.extent(1);
+  const Tensor picked =
+      rows(deltas.reshape({images * count, 4}), flatten_index(top.index, count)).to(DType::f32);
+  const Tensor reference = rows(anchors, top.index.reshape({images * k}));
+  return {decode_boxes(reference, picked, BoxCoder()).reshape({images, k, 4}), top.value};
+}
+
+Tensor joined(const std::vector<Tensor>& parts) {
+  const NoGradScope scope;
+  return concat(std::vector<Variable>(parts.begin(), parts.end()), 1).value();
+}
+
+}  // namespace
+
+Rpn::Rpn(const ModelConfig& config, Init& init) : config_(config) {
+  const int in = config.fpn_channels;
+  const int middle = config.rpn_channels > 0 ? config.rpn_channels : in;
+  const auto count = static_cast<int>(cell_anchors(config, 0).size());
+  conv_ = make_conv(in, middle, 3, true, init);
+  logits_ = make_conv(middle, count, 1, false, init);
+  deltas_ = make_conv(middle, 4 * count, 1, false, init);
+}
+
+RpnOutputs Rpn::operator()(const std::vector<Variable>& features, int64_t height,
+                           int64_t width) const {
+  RpnOutputs outputs;
+  std::vector<GridSize> grids;
+  for (const Variable& feature : features) {
+    const Variable hidden = conv_(feature);
+    const Variable logits = logits_(hidden), deltas = deltas_(hidden);
+    const int64_t images = feature.extent(0), count = logits.shape().product(1, 4);
+    outputs.logits.push_back(reshape(logits, {images, count}));
+    outputs.deltas.push_back(reshape(deltas, {images, count, 4}));
+    grids.push_back({feature.extent(1), feature.extent(2)});
+  }
+  outputs.anchors = make_anchors(config_, grids, {height, width});
+  return outputs;
+}
+
+Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const {
+  const int64_t images = image_size.extent(0);
+  const int pre = training ? config_.rpn_pre_nms_train : config_.rpn_pre_nms_test;
+  const int post = training ? config_.rpn_post_nms_train : config_.rpn_post_nms_test;
+  std::vector<Tensor> boxes, scores, groups;
+  for (size_t level = 0; level < outputs.logits.size(); ++level) {
+    const Candidates best = best_of_level(
+        outputs.logits[level].value(), outputs.deltas[level].value(), outputs.anchors[level], pre);
+    boxes.push_back(best.boxes);
+    scores.push_back(best.scores);
+    groups.push_back(Tensor::full(best.scores.shape(), static_cast<double>(level), DType::i32,
+                                  best.scores.device()));
+  }
+  const Tensor all_boxes = joined(boxes), all_groups = joined(groups);
+  Tensor all_scores = joined(scores);
+  if (config_.rpn_sigmoid_scores) {
+    const NoGradScope scope;
+    all_scores = sigmoid(all_scores).value();
+  }
+  filter_boxes(all_boxes, all_scores, image_size,
+               {config_.rpn_min_side, config_.rpn_min_side == 0});
+  const Kept kept = nms(all_boxes, all_scores, all_groups, {config_.rpn_nms, post});
+  const int64_t count = all_boxes.extent(1);
+  const Tensor index = flatten_index(kept.index, count);
+  return {rows(all_boxes.reshape({images * count, 4}), index).reshape({images, post, 4}),
+          rows(all_scores.reshape({images * count, 1}), index).reshape({images, post}), kept.count};
+}
+
+RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
+                       const StepId& step) const {
+  const NoGradScope scope;
+  const std::vector<Variable> parts(outputs.anchors.begin(), outputs.anchors.end());
+  const Tensor anchors = concat(parts, 0).value();
+  const Matches matches = match_boxes(truth.boxes, truth.begin, anchors, Tensor(),
+                                      {config_.rpn_foreground, config_.rpn_background, true});
+  const Samples drawn =
+      sample_labels(matches.label, {.count = config_.rpn_batch,
+                                    .positive_fraction = config_.rpn_positive_fraction,
+                                    .seed = step.seed,
+                                    .iteration = step.iteration,
+                                    .stream = 0});
+  const Tensor flat = flatten_index(drawn.index, anchors.extent(0));
+  const Tensor matched = take(matches.matched.reshape({matches.matched.numel()}), flat);
+  const Tensor reference = rows(anchors, drawn.index.reshape({drawn.index.numel()}));
+  return {flat, drawn.label.reshape({flat.extent(0)}),
+          encode_boxes(reference, rows(truth.boxes, matched), BoxCoder())};
+}
+
+Rpn::Losses Rpn::losses(const RpnOutputs& outputs, const RpnSamples& samples) const {
+  const Variable logits = concat(outputs.logits, 1), deltas = concat(outputs.deltas, 1);
+  const int64_t images = logits.extent(0), anchors = logits.extent(1);
+  const Variable picked = gather_rows(reshape(logits, {images * anchors, 1}), samples.index);
+  const Variable moved = gather_rows(reshape(deltas, {images * anchors, 4}), samples.index);
+  const DType dtype = logits.dtype();
+  const Tensor normalizer = config_.rpn_loss_mean
+                                ? count_at_least(samples.label, 0, dtype)
+                                : Tensor::full({}, static_cast<double>(config_.rpn_batch * images),
+                                               dtype, logits.device());
+  const Tensor target = samples.label.to(dtype).reshape(picked.shape());
+  return {binary_cross_entropy_with_logits(picked, target, normalizer),
+          smooth_l1(moved, samples.targets.to(dtype), samples.label, config_.rpn_beta, normalizer)};
+}
+
+void Rpn::prepare() {
+  for (Conv2d* conv : {&conv_, &logits_, &deltas_}) conv->prepare();
+}
+
+void Rpn::list(Members& members) {
+  members.child("conv", conv_);
+  members.child("logits", logits_);
+  members.child("deltas", deltas_);
+}
+
+}  // namespace soma

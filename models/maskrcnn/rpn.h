@@ -1,0 +1,63 @@
+// Region proposal network (Ren et al. 2015) on P2..P6: head, proposals, training sample, losses.
+// N images, A_l = H_l * W_l * cell anchors of level l, A = their sum, P proposals kept.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "models/maskrcnn/config.h"
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "ops/nms.h"
+#include "tensor/ground_truth.h"
+
+namespace soma {
+
+struct RpnOutputs {
+  std::vector<Variable> logits;  // per level [N, A_l]
+  std::vector<Variable> deltas;  // per level [N, A_l, 4]
+  std::vector<Tensor> anchors;   // per level f32 [A_l, 4]
+};
+
+struct Proposals {
+  Tensor boxes;   // f32 [N, P, 4], descending score, clipped to the image
+  Tensor scores;  // f32 [N, P]
+  Tensor count;   // i32 [N]: how many of the P are there
+};
+
+// The anchors that a training step learns from: S = rpn_batch per image.
+struct RpnSamples {
+  Tensor index;    // i32 [N * S]: rows of the levels laid flat, n * A + a; -1 is padding
+  Tensor label;    // i32 [N * S]: 1, 0, -1
+  Tensor targets;  // f32 [N * S, 4]: deltas onto the matched ground truth
+};
+
+// What names the random draws of a step.
+struct StepId {
+  uint64_t seed = 0;
+  uint64_t iteration = 0;
+};
+
+class Rpn : public Module {
+ public:
+  Rpn(const ModelConfig& config, Init& init);
+
+  // features P2..P6; padded height and width of the network's input.
+  RpnOutputs operator()(const std::vector<Variable>& features, int64_t height, int64_t width) const;
+  // Best boxes of all levels after NMS per level, at training's or test's limits. No gradient.
+  Proposals proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const;
+  RpnSamples sample(const RpnOutputs& outputs, const GroundTruth& truth, const StepId& step) const;
+
+  struct Losses {
+    Variable cls, box;
+  };
+  Losses losses(const RpnOutputs& outputs, const RpnSamples& samples) const;
+
+  void prepare();
+  void list(Members& members) override;
+
+ private:
+  ModelConfig config_;
+  Conv2d conv_, logits_, deltas_;
+};
+
+}  // namespace soma
