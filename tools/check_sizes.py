@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 WANTED = {"file": 300, "function": 40, "parameters": 6, "line": 100}
-HARD = {"file": 400, "function": 60, "parameters": 8, "line": 100}
+HARD = {"file": 400, "function": 60, "parameters": 8, "line": 120}
 # (file, kind, name of the function or "") -> why it may pass the hard limit
 ALLOWED = {}
 
@@ -163,7 +163,7 @@ auto trailing(int a) -> std::vector<int> { return {a}; }
     if found != expected:
         sys.exit(f"check_sizes self-test: expected {expected}, found {found}")
     for text, kinds in [("int f(%s) {}\n" % ", ".join("int a%d" % i for i in range(9)), 1),
-                        ("x\n" * 401, 1), ("y" * 101 + "\n", 1),
+                        ("x\n" * 401, 1), ("y" * 121 + "\n", 1),
                         ("void f() {\n%s}\n" % ("g();\n" * 60), 1), ("int x;\n", 0)]:
         failures, _ = check([("a.cpp", text)])
         if len(failures) != kinds:
