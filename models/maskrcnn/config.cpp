@@ -45,7 +45,6 @@ void cells_preset(ModelConfig& model, TestConfig& test) {
   model.roi_canonical_size = 112;
   model.roi_sampling = 2;
   model.mask_roi_limit = 32;
-  test.score = 0.5;
   test.max_detections = 1000;
 }
 

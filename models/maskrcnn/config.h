@@ -64,13 +64,15 @@ struct ModelConfig {
 };
 
 struct TestConfig {
-  double score = 0.05;  // strictly above
+  double score = 0.05;  // detections kept: strictly above
   double nms = 0.5;     // per class
   int max_detections = 100;
   double min_side = 0;     // tv drops sides < 1e-2 before NMS
   bool clip_final = true;  // d2 clips to the image again and drops empty boxes; tv does not
   PasteSpec paste;
-  double min_pixels = 0;  // of a submitted mask
+  // Of the cells that are submitted, drawn and measured, per class (the last value goes on).
+  std::vector<double> submission_score = {0.5};
+  std::vector<double> min_pixels = {0};
   std::string precision = "f32";
   std::vector<std::string> views;  // test-time augmentation; empty: plain
 };
