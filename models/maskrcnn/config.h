@@ -73,8 +73,6 @@ struct TestConfig {
   // Of the cells that are submitted, drawn and measured, per class (the last value goes on).
   std::vector<double> submission_score = {0.5};
   std::vector<double> min_pixels = {0};
-  std::string precision = "f32";
-  std::vector<std::string> views;  // test-time augmentation; empty: plain
 };
 
 // Model and test settings of a preset. Error naming the three when `name` is none of them.
