@@ -24,4 +24,21 @@ std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(const Tensor&
 Tensor conv_transpose2d_packed(const Tensor& x, const PackedConvTranspose2d& weight,
                                const Tensor& bias);
 
+namespace cpu {
+void conv_transpose2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                              const ConvTranspose2dSpec& spec, const Tensor& out);
+void conv_transpose2d_backward_data(const Tensor& grad, const Tensor& weight,
+                                    const ConvTranspose2dSpec& spec, const Tensor& grad_x);
+void conv_transpose2d_backward_weight(const Tensor& x, const Tensor& grad,
+                                      const ConvTranspose2dSpec& spec, const Tensor& grad_weight);
+}  // namespace cpu
+namespace cuda {
+void conv_transpose2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                              const ConvTranspose2dSpec& spec, const Tensor& out);
+void conv_transpose2d_backward_data(const Tensor& grad, const Tensor& weight,
+                                    const ConvTranspose2dSpec& spec, const Tensor& grad_x);
+void conv_transpose2d_backward_weight(const Tensor& x, const Tensor& grad,
+                                      const ConvTranspose2dSpec& spec, const Tensor& grad_weight);
+}  // namespace cuda
+
 }  // namespace soma

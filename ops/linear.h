@@ -15,4 +15,17 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
 std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight);
 Tensor linear_packed(const Tensor& x, const PackedGemm& weight, const Tensor& bias, bool relu);
 
+namespace cpu {
+void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu,
+                    const Tensor& out);
+void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& grad_x);
+void linear_backward_weight(const Tensor& x, const Tensor& grad, const Tensor& grad_weight);
+}  // namespace cpu
+namespace cuda {
+void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu,
+                    const Tensor& out);
+void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& grad_x);
+void linear_backward_weight(const Tensor& x, const Tensor& grad, const Tensor& grad_weight);
+}  // namespace cuda
+
 }  // namespace soma

@@ -1,0 +1,51 @@
+// The two threaded products on NHWC maps that linear, conv2d and conv_transpose2d are made of.
+// The split into tasks depends on shapes and the instruction set only, so any number of threads
+// gives the same bits.
+#pragma once
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace soma::cpu {
+
+// One axis of a gather: output i and tap t meet at source position i * step + base + t * delta
+// (zeros outside [0, source)); output i is written at first + i * spacing of `extent` positions.
+struct GatherAxis {
+  int64_t outputs, taps;
+  int64_t step, base, delta;
+  int64_t source;
+  int64_t first, spacing, extent;
+};
+
+// out[n, y, x, g * columns + j] = sum over (ty, tx, k) of
+//   source[n, y at ty, x at tx, g * run + k] * panels[g][(ty, tx, k), j], then the epilogue.
+struct RowsProduct {
+  int64_t images;
+  GatherAxis y, x;
+  int64_t groups, run, columns;
+  bool relu;
+};
+// source [n, y.source, x.source, groups * run]; out and residual [n, y.extent, x.extent,
+// groups * columns]; bias [groups * columns]; the last two may be undefined.
+void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
+                   const Tensor& bias, const Tensor& residual, const Tensor& out);
+
+// Weights w [groups * out, taps, in] as panels of multiply_rows.
+// Forward: inner axis (tap, in), columns out.
+Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in);
+// Backward-data: inner axis (chosen tap, out), columns in.
+Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
+                     const std::vector<int64_t>& chosen);
+
+// grad_weight [groups * rows, taps_y, taps_x, columns] =
+//   sum over pixels of grad[n, y, x, g * rows + m] * source[n, y * stride + ty - pad, ...].
+struct OuterProduct {
+  int64_t images, height, width;  // of grad
+  int64_t source_height, source_width;
+  int64_t taps_y, taps_x, stride, pad;
+  int64_t groups, rows, columns;
+};
+void multiply_outer(const OuterProduct& product, const Tensor& grad, const Tensor& source,
+                    const Tensor& grad_weight);
+
+}  // namespace soma::cpu

@@ -1,0 +1,131 @@
+// rows_product: the rows of A are read where they lie, B comes in packed panels.
+//
+//     for k block (about kInner steps, whole taps or a part of one)      B panel:  inner x columns
+//       for panel of columns                 panel stays in L1                +---+---+---+
+//         for tile of rows                   A block stays in L2              | p | p | p |
+//           for tap, for k: step             accumulators in registers   +---+ . | . | . |
+//           add to C; the last block also does bias, residual, ReLU      | A |---+---+---+
+//                                                                        +---+  C block
+//
+// A(tap, row) is a pointer to `run` contiguous channels of a pixel (or to zeros beyond the edge),
+// so a 3x3 convolution reads each pixel nine times from L1 or L2 instead of packing it nine times.
+#include "ops/cpu/gemm_tile.h"
+
+namespace soma::cpu {
+namespace SOMA_ISA {
+namespace {
+
+constexpr int64_t kInner = 384;  // 384 x 16 floats of B: three quarters of a 32 kB L1
+
+// Taps [t0, t1) and of each the elements [k0, k0 + length).
+struct Block {
+  int64_t t0, t1, k0, length;
+};
+
+template <class T, int NV>
+void one_tile(const RowsTask<T>& task, const Block& block, const T* b, int64_t row,
+              const Target<T>& to) {
+  Vector<T> acc[kRows][NV] = {};
+  const T* const* table = task.a + block.t0 * task.a_stride + row;
+  for (int64_t t = block.t0; t < block.t1; ++t, table += task.a_stride) {
+    const T* a[kRows];
+    for (int m = 0; m < kRows; ++m) a[m] = table[m] + task.a_offset + block.k0;
+    for (int64_t k = 0; k < block.length; ++k, b += kColumns<T>) {
+      step(acc, b, [&](int m) { return a[m][k]; });
+    }
+  }
+  if (to.columns < NV * kLanes<T>) return finish_edge(acc, to);
+  finish(acc, to);
+}
+
+template <class T>
+void one_block(const RowsTask<T>& task, const Block& block, bool first, bool last) {
+  const int64_t inner = task.taps * task.run;
+  const T* b = task.b + (block.t0 * task.run + block.k0) * kColumns<T>;
+  for (int64_t j = 0; j < task.columns; j += kColumns<T>, b += inner * kColumns<T>) {
+    for (int64_t row = 0; row < task.rows; row += kRows) {
+      const int64_t rows = task.rows - row < kRows ? task.rows - row : kRows;
+      const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
+      const T* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
+      const T* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
+      const Target<T> to = {task.out + j, residual, bias,   task.out_offset + row,
+                            rows,         columns,  !first, last && task.relu};
+      if (columns <= kLanes<T>) {
+        one_tile<T, 1>(task, block, b, row, to);
+      } else {
+        one_tile<T, kVectors>(task, block, b, row, to);
+      }
+    }
+  }
+}
+
+template <class T>
+void product(const RowsTask<T>& task) {
+  if (task.taps * task.run == 0) return one_block(task, Block{0, 0, 0, 0}, true, true);
+  const int64_t parts = (task.run + kInner - 1) / kInner;  // of one tap
+  const int64_t length = (task.run + parts - 1) / parts;
+  const int64_t taps = parts > 1 ? 1 : kInner / task.run;
+  for (int64_t t = 0; t < task.taps; t += taps) {
+    const int64_t t1 = t + taps < task.taps ? t + taps : task.taps;
+    for (int64_t k = 0; k < task.run; k += length) {
+      const int64_t end = k + length < task.run ? k + length : task.run;
+      one_block(task, Block{t, t1, k, end - k}, t == 0 && k == 0,
+                t1 == task.taps && end == task.run);
+    }
+  }
+}
+
+// Panels whose rows lie apart are transposed in squares that stay in L1.
+template <class T>
+void pack(const PanelTask<T>& task) {
+  constexpr int64_t n = kColumns<T>;
+  const int64_t columns = task.columns < n ? task.columns : n;
+  if (columns < n) {
+    for (int64_t i = 0; i < task.inner * n; ++i) task.b[i] = 0;
+  }
+  if (task.j_stride == 1) {
+    for (int64_t k = 0; k < task.inner; ++k) {
+      for (int64_t j = 0; j < columns; ++j) task.b[k * n + j] = task.w[k * task.k_stride + j];
+    }
+    return;
+  }
+  constexpr int64_t square = 16;
+  for (int64_t k0 = 0; k0 < task.inner; k0 += square) {
+    const int64_t k1 = k0 + square < task.inner ? k0 + square : task.inner;
+    for (int64_t j = 0; j < columns; ++j) {
+      for (int64_t k = k0; k < k1; ++k) {
+        task.b[k * n + j] = task.w[k * task.k_stride + j * task.j_stride];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace SOMA_ISA
+
+template <>
+TileSize tile_size<Isa::SOMA_ISA, float>() {
+  return {SOMA_ISA::kRows, SOMA_ISA::kColumns<float>};
+}
+template <>
+TileSize tile_size<Isa::SOMA_ISA, double>() {
+  return {SOMA_ISA::kRows, SOMA_ISA::kColumns<double>};
+}
+template <>
+void rows_product<Isa::SOMA_ISA, float>(const RowsTask<float>& task) {
+  SOMA_ISA::product(task);
+}
+template <>
+void rows_product<Isa::SOMA_ISA, double>(const RowsTask<double>& task) {
+  SOMA_ISA::product(task);
+}
+template <>
+void pack_panel<Isa::SOMA_ISA, float>(const PanelTask<float>& task) {
+  SOMA_ISA::pack(task);
+}
+template <>
+void pack_panel<Isa::SOMA_ISA, double>(const PanelTask<double>& task) {
+  SOMA_ISA::pack(task);
+}
+
+}  // namespace soma::cpu

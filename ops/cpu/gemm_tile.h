@@ -1,0 +1,122 @@
+// The register tile that both products share: kRows x NV vectors of accumulators, and the store
+// that ends a product (add what is there, bias, residual, ReLU). Included by kernel files only.
+//
+//            one step k:            b[k]: NV vectors
+//                             | v v v v | v v v v |
+//    a[k]: kRows scalars  s   | acc         acc   |     AVX2     6 x 2 vectors of  8 floats
+//    each broadcast       s   | acc         acc   |     AVX-512 12 x 2 vectors of 16
+//                         s   | acc         acc   |     SSE      6 x 2 vectors of  4
+//
+// At least 12 accumulators hide the latency of the multiply-add; the scalars are broadcast straight
+// from memory, so that A needs no packing where its rows are contiguous.
+#pragma once
+#include <cstdint>
+
+#include "ops/cpu/gemm_kernel.h"
+
+namespace soma::cpu::SOMA_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64, kRows = 12;
+#elif defined(__AVX2__)
+inline constexpr int kVectorBytes = 32, kRows = 6;
+#else
+inline constexpr int kVectorBytes = 16, kRows = 6;
+#endif
+inline constexpr int kVectors = 2;
+
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+  typedef T unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+template <class T>
+inline constexpr int kColumns = kVectors* kLanes<T>;
+
+#define SOMA_INLINE static inline __attribute__((always_inline))
+
+template <class T>
+SOMA_INLINE Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
+}
+template <class T>
+SOMA_INLINE void store(T* p, Vector<T> value) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = value;
+}
+
+// Where a finished tile goes. Rows behind `rows` are computed and dropped; offset[] is readable for
+// all kRows of them.
+template <class T>
+struct Target {
+  T* out;
+  const T* residual;
+  const T* bias;
+  const int64_t* offset;
+  int64_t rows, columns;
+  bool add, relu;
+};
+
+// NV vectors wide, every column wanted.
+template <class T, int NV>
+SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
+  if (to.add) {
+    for (int m = 0; m < kRows; ++m) {
+      for (int v = 0; v < NV; ++v) acc[m][v] += load(to.out + to.offset[m] + v * kLanes<T>);
+    }
+  }
+  if (to.bias != nullptr) {
+    for (int v = 0; v < NV; ++v) {
+      const Vector<T> bias = load(to.bias + v * kLanes<T>);
+      for (int m = 0; m < kRows; ++m) acc[m][v] += bias;
+    }
+  }
+  if (to.residual != nullptr) {
+    for (int m = 0; m < kRows; ++m) {
+      for (int v = 0; v < NV; ++v) acc[m][v] += load(to.residual + to.offset[m] + v * kLanes<T>);
+    }
+  }
+  if (to.relu) {  // NaN stays, as in ops/elementwise
+    for (int m = 0; m < kRows; ++m) {
+      for (int v = 0; v < NV; ++v) acc[m][v] = acc[m][v] < 0 ? Vector<T>{} : acc[m][v];
+    }
+  }
+  for (int m = 0; m < kRows; ++m) {
+    if (m >= to.rows) break;
+    for (int v = 0; v < NV; ++v) store(to.out + to.offset[m] + v * kLanes<T>, acc[m][v]);
+  }
+}
+
+// The same for a tile that hangs over the last column.
+template <class T, int NV>
+SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
+  for (int m = 0; m < kRows; ++m) {
+    if (m >= to.rows) break;
+    T line[NV * kLanes<T>];
+    for (int v = 0; v < NV; ++v) store(line + v * kLanes<T>, acc[m][v]);
+    T* out = to.out + to.offset[m];
+    for (int64_t j = 0; j < to.columns; ++j) {
+      T value = line[j];
+      if (to.add) value += out[j];
+      if (to.bias != nullptr) value += to.bias[j];
+      if (to.residual != nullptr) value += to.residual[to.offset[m] + j];
+      out[j] = to.relu && value < 0 ? T{0} : value;
+    }
+  }
+}
+
+// acc[m][v] += a(m) * b[v] for one k.
+template <class T, int NV, class A>
+SOMA_INLINE void step(Vector<T> (&acc)[kRows][NV], const T* b, const A& a) {
+  Vector<T> columns[NV];
+  for (int v = 0; v < NV; ++v) columns[v] = load(b + v * kLanes<T>);
+  for (int m = 0; m < kRows; ++m) {
+    const T scalar = a(m);
+    for (int v = 0; v < NV; ++v) acc[m][v] += scalar * columns[v];
+  }
+}
+
+}  // namespace soma::cpu::SOMA_ISA
