@@ -15,12 +15,29 @@ struct BoxCoder {
   double max_log_scale = 4.135166556742356;      // log(1000 / 16): upper clamp of dw and dh only
 };
 
-// Deltas that move `reference` [K, 4] onto `target` [K, 4] (R-CNN, appendix C). Rows of a
-// reference without area give zeros.
+// Deltas that move `reference` [K, 4] onto `target` [K, 4] (R-CNN, appendix C). Rows where either
+// has no area give zeros.
 Tensor encode_boxes(const Tensor& reference, const Tensor& target, const BoxCoder& coder);
 // reference [K, 4], deltas [K, 4 C] -> boxes [K, 4 C].
 Tensor decode_boxes(const Tensor& reference, const Tensor& deltas, const BoxCoder& coder);
 // boxes [..., 4] clipped to [0, width] x [0, height].
 Tensor clip_boxes(const Tensor& boxes, double height, double width);
+
+namespace cpu {
+void box_iou(const Tensor& a, const Tensor& b, const Tensor& out);
+void encode_boxes(const Tensor& reference, const Tensor& target, const BoxCoder& coder,
+                  const Tensor& deltas);
+void decode_boxes(const Tensor& reference, const Tensor& deltas, const BoxCoder& coder,
+                  const Tensor& boxes);
+void clip_boxes(const Tensor& boxes, double height, double width, const Tensor& out);
+}  // namespace cpu
+namespace cuda {
+void box_iou(const Tensor& a, const Tensor& b, const Tensor& out);
+void encode_boxes(const Tensor& reference, const Tensor& target, const BoxCoder& coder,
+                  const Tensor& deltas);
+void decode_boxes(const Tensor& reference, const Tensor& deltas, const BoxCoder& coder,
+                  const Tensor& boxes);
+void clip_boxes(const Tensor& boxes, double height, double width, const Tensor& out);
+}  // namespace cuda
 
 }  // namespace soma

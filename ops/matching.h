@@ -1,6 +1,7 @@
 // Assigning anchors or proposals to ground truth, and drawing the training sample. Rules of both
 // references (conventions.md section 3): `Matcher` with low-quality matches, balanced sampling.
-// No gradients; random choices come from a counter, so every device picks the same.
+// No gradients; random choices come from a counter, so every device picks the same. The thresholds
+// are compared in f32, as both references do: an IoU of 7/10 is positive at .7.
 #pragma once
 #include "tensor/tensor.h"
 
@@ -20,7 +21,8 @@ struct Matches {
 
 // gt_boxes f32 [G, 4] of all images one after the other; gt_begin i32 [N+1]: image n has the rows
 // [gt_begin[n], gt_begin[n+1]). boxes f32 [A, 4] (shared by all images) or [N, A, 4];
-// valid i32 [N, A] or undefined: rows with valid <= 0 are padding and get label -1.
+// valid i32 [N, A] or undefined: rows with valid <= 0 are padding: label -1, matched -1,
+// never some ground truth's best.
 Matches match_boxes(const Tensor& gt_boxes, const Tensor& gt_begin, const Tensor& boxes,
                     const Tensor& valid, const MatchSpec& spec);
 
@@ -38,7 +40,19 @@ struct Samples {
 };
 
 // Uniform without replacement: the candidates with the smallest hash of (seed, iteration, image,
-// column) are drawn. Missing negatives are not replaced.
+// column) are drawn, and listed by ascending column. Missing negatives are not replaced.
+// Labels > 0 are positive, < 0 ignored. At most 65536 images, streams and 2^31 columns.
 Samples sample_labels(const Tensor& label, const SampleSpec& spec);
+
+namespace cpu {
+void match_boxes(const Tensor& gt_boxes, const Tensor& gt_begin, const Tensor& boxes,
+                 const Tensor& valid, const MatchSpec& spec, const Matches& out);
+void sample_labels(const Tensor& label, const SampleSpec& spec, const Samples& out);
+}  // namespace cpu
+namespace cuda {
+void match_boxes(const Tensor& gt_boxes, const Tensor& gt_begin, const Tensor& boxes,
+                 const Tensor& valid, const MatchSpec& spec, const Matches& out);
+void sample_labels(const Tensor& label, const SampleSpec& spec, const Samples& out);
+}  // namespace cuda
 
 }  // namespace soma

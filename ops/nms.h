@@ -19,4 +19,13 @@ struct Kept {
 // boxes f32 [N, K, 4], scores f32 [N, K], group i32 [N, K]; rows with score -inf or NaN are absent.
 Kept nms(const Tensor& boxes, const Tensor& scores, const Tensor& group, const NmsSpec& spec);
 
+namespace cpu {
+void nms(const Tensor& boxes, const Tensor& scores, const Tensor& group, const NmsSpec& spec,
+         const Kept& out);
+}  // namespace cpu
+namespace cuda {
+void nms(const Tensor& boxes, const Tensor& scores, const Tensor& group, const NmsSpec& spec,
+         const Kept& out);
+}  // namespace cuda
+
 }  // namespace soma

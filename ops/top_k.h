@@ -12,4 +12,11 @@ struct TopK {
 // x f32 [N, M]; k is cut to M.
 TopK top_k(const Tensor& x, int64_t k);
 
+namespace cpu {
+void top_k(const Tensor& x, const TopK& out);  // k is the extent of the results
+}  // namespace cpu
+namespace cuda {
+void top_k(const Tensor& x, const TopK& out);  // k is the extent of the results
+}  // namespace cuda
+
 }  // namespace soma

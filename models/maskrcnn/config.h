@@ -15,6 +15,7 @@ enum class NormKind { frozen, batch, group };
 struct ModelConfig {
   std::string preset = "detectron2";  // model.preset: detectron2 | torchvision | cells
   std::string backbone = "resnet50";  // resnet18|34|50|101, resnext101_32x8d
+  int backbone_width = 64;            // channels of the stem; 64 in every published network
   NormKind norm = NormKind::frozen;   // of the backbone; group also norms FPN and heads
   std::string freeze = "res2";        // none|stem|res2|res3|res4: frozen up to and including
   std::string weights;                // file to start from; empty: from scratch

@@ -16,6 +16,7 @@ const ModelConfig& checked(const ModelConfig& config) {
   const auto positive = [](const char* key, int value) {
     check(value >= 1, key, "expected 1 or more, got ", value);
   };
+  positive("model.backbone_width", config.backbone_width);
   positive("model.fpn_channels", config.fpn_channels);
   positive("model.box_channels", config.box_channels);
   positive("model.mask_channels", config.mask_channels);

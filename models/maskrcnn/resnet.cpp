@@ -9,8 +9,6 @@
 namespace soma {
 namespace {
 
-constexpr int kStemChannels = 64;
-
 Norm backbone_norm(NormKind kind) {
   switch (kind) {
     case NormKind::frozen:
@@ -30,14 +28,14 @@ Conv2d make_conv(int in, int out, int kernel, ConvOptions options, Init& init) {
 }
 
 // The stem sees 3 channels; its fourth is there for alignment and starts at zero.
-Conv2d make_stem(const ConvOptions& options, Init& init) {
-  const Shape weight{kStemChannels, 7, 7, 3};
+Conv2d make_stem(int width, const ConvOptions& options, Init& init) {
+  const Shape weight{width, 7, 7, 3};
   const std::vector<double> drawn = init.he_fan_out(weight).to_vector<double>();
   std::vector<double> padded;
   for (size_t i = 0; i < drawn.size(); i += 3) {
     padded.insert(padded.end(), {drawn[i], drawn[i + 1], drawn[i + 2], 0.0});
   }
-  return Conv2d(Tensor::of({kStemChannels, 7, 7, 4}, padded).to(init.dtype()), Tensor(), options);
+  return Conv2d(Tensor::of({width, 7, 7, 4}, padded).to(init.dtype()), Tensor(), options);
 }
 
 }  // namespace
@@ -49,7 +47,7 @@ ResNetShape resnet_shape(const std::string& name) {
   if (name == "resnet101") return {{3, 4, 23, 3}};
   check(name == "resnext101_32x8d", "model.backbone",
         "expected resnet18, resnet34, resnet50, resnet101 or resnext101_32x8d, got ", name);
-  return {{3, 4, 23, 3}, true, 32, 256};
+  return {{3, 4, 23, 3}, true, 32, 4};
 }
 
 ResidualBlock::ResidualBlock(const Options& o, Init& init) {
@@ -98,14 +96,15 @@ ResNet::ResNet(const ModelConfig& config, Init& init) {
   const ResNetShape shape = resnet_shape(config.backbone);
   const Norm norm = backbone_norm(config.norm);
   const double eps = config.norm_eps;
-  stem_ = make_stem({.stride = 2, .pad = 3, .relu = true, .norm = norm, .eps = eps}, init);
-  int in = kStemChannels;
+  const int width = config.backbone_width;
+  stem_ = make_stem(width, {.stride = 2, .pad = 3, .relu = true, .norm = norm, .eps = eps}, init);
+  int in = width;
   for (int stage = 0; stage < 4; ++stage) {
-    const int out = (shape.bottleneck ? 256 : 64) << stage;
+    const int out = (shape.bottleneck ? 4 * width : width) << stage;
     std::vector<ResidualBlock> blocks;
     for (int i = 0; i < shape.blocks[static_cast<size_t>(stage)]; ++i) {
       blocks.emplace_back(ResidualBlock::Options{.in = in,
-                                                 .middle = shape.width << stage,
+                                                 .middle = (shape.widening * width) << stage,
                                                  .out = out,
                                                  .stride = stage > 0 && i == 0 ? 2 : 1,
                                                  .groups = shape.groups,

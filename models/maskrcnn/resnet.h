@@ -14,7 +14,8 @@ namespace soma {
 struct ResNetShape {
   std::vector<int> blocks;  // in res2..res5
   bool bottleneck = true;
-  int groups = 1, width = 64;  // groups and width of res2's 3x3
+  int groups = 1;
+  int widening = 1;  // of res2's 3x3 over the stem
 };
 ResNetShape resnet_shape(const std::string& name);
 

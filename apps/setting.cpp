@@ -1,0 +1,108 @@
+#define TOML_HEADER_ONLY 1
+#include "apps/setting.h"
+
+#include <toml++/toml.h>
+
+#include "apps/usage.h"
+#include "base/read_file.h"
+
+namespace soma {
+namespace {
+
+std::string one_line(std::string_view words) {
+  std::string out(words);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 32) c = ' ';
+  return out;
+}
+
+Value to_value(const toml::node& node) {
+  if (const auto flag = node.value_exact<bool>()) return {*flag};
+  if (const auto integer = node.value_exact<int64_t>()) return {*integer};
+  if (const auto number = node.value_exact<double>()) return {*number};
+  if (auto word = node.value_exact<std::string>()) return {std::move(*word)};
+  if (!node.is_array()) return {};
+  std::vector<Value> list;
+  for (const toml::node& element : *node.as_array()) list.push_back(to_value(element));
+  return {std::move(list)};
+}
+
+void flatten(const toml::table& table, const std::string& prefix, const std::string& path,
+             std::vector<Setting>& out) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    if (node.is_table())
+      flatten(*node.as_table(), key + ".", path, out);
+    else
+      out.push_back(
+          {key, text(path, ":", node.source().begin.line, ": ", one_line(key)), to_value(node)});
+  }
+}
+
+// False when the text is not exactly one TOML value.
+bool parse_value(const std::string& words, Value& out) {
+  try {
+    const toml::table table = toml::parse("value = " + words);
+    if (table.size() != 1 || table.get("value")->is_table()) return false;
+    out = to_value(*table.get("value"));
+    return true;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+// [a, 2] becomes ["a", 2].
+std::string quote_words(const std::string& list) {
+  std::string out;
+  Value ignored;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find_first_of("[],", at), list.size());
+    const size_t first = std::min(list.find_first_not_of(' ', at), end);
+    const std::string word =
+        first < end ? list.substr(first, list.find_last_not_of(' ', end - 1) + 1 - first) : "";
+    const bool plain = word.empty() || parse_value(word, ignored);
+    out += plain ? word : text('"', word, '"');
+    if (end < list.size()) out += list[end];
+    at = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Value::to_string() const {
+  constexpr size_t kLongest = 60;
+  if (const auto* flag = as<bool>()) return text(*flag);
+  if (const auto* integer = as<int64_t>()) return text(*integer);
+  if (const auto* number = as<double>()) return text(*number);
+  if (const auto* word = as<std::string>())
+    return text('"', one_line(word->substr(0, kLongest)), '"');
+  if (const auto* list = as<std::vector<Value>>()) return text("a list of ", list->size());
+  return "a table, date or time";
+}
+
+std::vector<Setting> read_settings(const std::string& path) {
+  constexpr int64_t kMostBytes = 1 << 20;
+  const std::string content = read_file(path, kMostBytes);
+  std::vector<Setting> settings;
+  try {
+    flatten(toml::parse(content), "", path, settings);
+  } catch (const toml::parse_error& problem) {
+    throw UsageError(text(path, ":", problem.source().begin.line,
+                          ": not valid TOML: ", one_line(problem.description())));
+  }
+  return settings;
+}
+
+Setting parse_assignment(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  check_usage(equals != std::string::npos && equals > 0, one_line(assignment),
+              "expected key=value");
+  const std::string words = assignment.substr(equals + 1);
+  Setting setting{assignment.substr(0, equals), one_line(assignment), {words}};
+  if (parse_value(words, setting.value)) return setting;
+  if (!words.empty() && words[0] == '[') parse_value(quote_words(words), setting.value);
+  return setting;
+}
+
+}  // namespace soma
