@@ -41,4 +41,7 @@ std::string text(const Parts&... parts) {
   return out;
 }
 
+// The value rounded to `places` digits after the point (0 to 9), whatever the locale; nan, inf.
+std::string decimals(double value, int places);
+
 }  // namespace soma

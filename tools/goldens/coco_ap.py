@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes tests/goldens/coco_ap.txt: random small cases scored by pycocotools.
 
-Run in a venv with numpy and pycocotools: python tools/goldens/coco_ap.py > tests/goldens/coco_ap.txt
+Run in a venv with numpy and pycocotools:
+  python tools/goldens/coco_ap.py > tests/goldens/coco_ap.txt
 A case: `case NAME classes max_dets images`, then for each image `image height width truths
 predictions` and its objects `class crowd rle` and `class score rle` (rle: COCO's compressed
 string), then `expect` AP AP50 AP75 small medium large AR, `class` AP of each class, and `levels`
@@ -44,7 +45,8 @@ def draw_image(rng, options):
             x, y, w, h = box
             w = max(1, w - int(rng.integers(0, 1 + w // 4)))
             h = max(1, h - int(rng.integers(0, 1 + h // 4)))
-            predicted = truth_class if rng.random() < 0.8 else int(rng.integers(0, options["classes"]))
+            other = int(rng.integers(0, options["classes"]))
+            predicted = truth_class if rng.random() < 0.8 else other
             score = rng.integers(1, options["scores"] + 1) / options["scores"]
             predictions.append((predicted, score, encode(x, y, w, h, height, width, False)))
     for _ in range(rng.integers(0, options["false"] + 1)):
@@ -79,7 +81,12 @@ def evaluate(images, classes, max_dets):
             )
         for predicted, score, rle in predictions:
             results.append(
-                {"image_id": i + 1, "category_id": predicted + 1, "segmentation": rle, "score": score}
+                {
+                    "image_id": i + 1,
+                    "category_id": predicted + 1,
+                    "segmentation": rle,
+                    "score": score,
+                }
             )
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
@@ -120,7 +127,8 @@ def print_case(name, images, classes, max_dets):
 
 
 def main():
-    base = dict(size=(24, 30), truths=8, most=14, classes=2, crowd=0, copies=2, scores=4096, false=4)
+    base = dict(size=(24, 30), truths=8, most=14, classes=2, crowd=0, copies=2, false=4)
+    base["scores"] = 4096  # different values
     cases = {
         "plain": dict(images=4),
         "ties": dict(images=5, scores=4, copies=3),
