@@ -16,8 +16,28 @@ struct RoiAlignSpec {
 
 // features[l] [N, H_l, W_l, C] at scale scales[l] (feature cells per pixel); rois f32 [K, 5] as
 // (image, x1, y1, x2, y2) in pixels; level i32 [K] in [0, L). A RoI with image < 0 is padding and
-// gives zeros. -> [K, size, size, C]. No gradient to rois.
+// gives zeros, as does one whose corners are not finite; a RoI on an image or level that is not
+// there is an Error. -> [K, size, size, C]. No gradient to rois.
 Variable roi_align(const std::vector<Variable>& features, const std::vector<double>& scales,
                    const Tensor& rois, const Tensor& level, const RoiAlignSpec& spec);
+
+namespace cpu {
+void roi_align_forward(const std::vector<Tensor>& features, const std::vector<double>& scales,
+                       const Tensor& rois, const Tensor& level, const RoiAlignSpec& spec,
+                       const Tensor& out);
+// grad_features: written whole; undefined where no gradient is wanted.
+void roi_align_backward(const Tensor& grad, const std::vector<double>& scales, const Tensor& rois,
+                        const Tensor& level, const RoiAlignSpec& spec,
+                        const std::vector<Tensor>& grad_features);
+}  // namespace cpu
+namespace cuda {
+void roi_align_forward(const std::vector<Tensor>& features, const std::vector<double>& scales,
+                       const Tensor& rois, const Tensor& level, const RoiAlignSpec& spec,
+                       const Tensor& out);
+// grad_features: written whole; undefined where no gradient is wanted.
+void roi_align_backward(const Tensor& grad, const std::vector<double>& scales, const Tensor& rois,
+                        const Tensor& level, const RoiAlignSpec& spec,
+                        const std::vector<Tensor>& grad_features);
+}  // namespace cuda
 
 }  // namespace soma
