@@ -25,4 +25,21 @@ struct FoldedNorm {
 FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                            const Tensor& running_var, double eps);
 
+struct RunningStatistics {
+  Tensor mean, variance;
+};
+
+namespace cpu {
+void update_running(const RunningStatistics& running, const Tensor& mean, const Tensor& variance,
+                    int64_t count, double momentum);
+void fold_batch_norm(const FoldedNorm& affine, const RunningStatistics& running, double eps,
+                     const FoldedNorm& out);
+}  // namespace cpu
+namespace cuda {
+void update_running(const RunningStatistics& running, const Tensor& mean, const Tensor& variance,
+                    int64_t count, double momentum);
+void fold_batch_norm(const FoldedNorm& affine, const RunningStatistics& running, double eps,
+                     const FoldedNorm& out);
+}  // namespace cuda
+
 }  // namespace soma
