@@ -12,9 +12,20 @@ struct MaskTargetSpec {
   bool threshold = false;  // >= .5 -> 1, else 0
 };
 
-// rois f32 [K, 5], matched i32 [K] (rows of the pool; < 0 is padding), image_size i32 [N, 2] as
-// (height, width) -> f32 [K, size, size]; padding rows are -1, which the loss does not count.
+// rois f32 [K, 5] (image < 0 is padding), matched i32 [K] (rows of the pool; < 0 is padding),
+// image_size i32 [N, 2] as (height, width) -> f32 [K, size, size]; padding rows are -1, which the
+// loss does not count. Beyond its crop a mask is 0; beyond the image the edge rule of RoIAlign
+// holds. Positions are f32 as in the references, sums f64.
 Tensor mask_targets(const MaskPool& pool, const Tensor& rois, const Tensor& matched,
                     const Tensor& image_size, const MaskTargetSpec& spec);
+
+namespace cpu {
+void mask_targets(const MaskPool& pool, const Tensor& rois, const Tensor& matched,
+                  const Tensor& image_size, const MaskTargetSpec& spec, const Tensor& out);
+}  // namespace cpu
+namespace cuda {
+void mask_targets(const MaskPool& pool, const Tensor& rois, const Tensor& matched,
+                  const Tensor& image_size, const MaskTargetSpec& spec, const Tensor& out);
+}  // namespace cuda
 
 }  // namespace soma

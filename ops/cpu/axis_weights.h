@@ -15,7 +15,9 @@ template <class T>
 class AxisWeights {
  public:
   // A row per bin; inputs are the cells of a map of `extent`. Every sample weighs `sample_weight`.
-  void build(const RoiAxis<T>& axis, int bins, int64_t extent, T sample_weight) {
+  // The positions are computed in G, the weights added in T.
+  template <class G>
+  void build(const RoiAxis<G>& axis, int bins, int64_t extent, T sample_weight) {
     begin_.assign(1, 0);
     index_.clear();
     weight_.clear();
@@ -23,10 +25,10 @@ class AxisWeights {
     for (int32_t bin = 0; bin < bins; ++bin) {
       const SampleRange range = roi_sample_range(axis, bin, cells);
       for (int32_t sample = range.first; sample < range.last; ++sample) {
-        const LinearTap<T> tap = linear_tap(roi_sample(axis, bin, sample), cells);
+        const LinearTap<G> tap = linear_tap(roi_sample(axis, bin, sample), cells);
         if (!tap.inside) continue;
-        add(tap.low, tap.weight_low * sample_weight);
-        if (tap.weight_high != 0) add(tap.high, tap.weight_high * sample_weight);
+        add(tap.low, static_cast<T>(tap.weight_low) * sample_weight);
+        if (tap.weight_high != 0) add(tap.high, static_cast<T>(tap.weight_high) * sample_weight);
       }
       begin_.push_back(static_cast<int32_t>(index_.size()));
     }
