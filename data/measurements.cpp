@@ -25,11 +25,8 @@ struct Window {
   uint8_t at(int64_t y, int64_t x) const { return pixels[static_cast<size_t>(y * width + x)]; }
 };
 
-// skimage.measure.perimeter(neighborhood=4), after Benkrid, Crookes and Benkrid, "Design and FPGA
-// implementation of a perimeter estimator" (2000): each border pixel counts by its neighbours on
-// the border; a border pixel has a pixel outside beside, above or below it.
-double perimeter(const Rle& mask, const PixelBox& box) {
-  const Window window(mask, box);
+// Pixels that have one outside beside, above or below them.
+std::vector<uint8_t> border_of(const Window& window) {
   std::vector<uint8_t> border(window.pixels.size());
   for (int64_t y = 1; y + 1 < window.height; ++y) {
     for (int64_t x = 1; x + 1 < window.width; ++x) {
@@ -38,6 +35,15 @@ double perimeter(const Rle& mask, const PixelBox& box) {
       border[static_cast<size_t>(y * window.width + x)] = window.at(y, x) && !surrounded;
     }
   }
+  return border;
+}
+
+// skimage.measure.perimeter(neighborhood=4), after Benkrid, Crookes and Benkrid, "Design and FPGA
+// implementation of a perimeter estimator" (2000): each border pixel counts by how many of its
+// neighbours, straight and across, are on the border.
+double perimeter(const Rle& mask, const PixelBox& box) {
+  const Window window(mask, box);
+  const std::vector<uint8_t> border = border_of(window);
   int64_t straight = 0, diagonal = 0, bent = 0;
   for (int64_t y = 1; y + 1 < window.height; ++y) {
     for (int64_t x = 1; x + 1 < window.width; ++x) {
