@@ -1,0 +1,12 @@
+// The commands, each in apps/NAME.cpp: options in, a library call, results out. Each returns the
+// exit code and throws Error (exit 1) or UsageError (exit 2).
+#pragma once
+#include "apps/options.h"
+
+namespace soma {
+
+int info_command(const Options& options);
+int predict_command(const Options& options);
+int train_command(const Options& options);
+
+}  // namespace soma

@@ -1,0 +1,66 @@
+#include "apps/console.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace soma {
+namespace {
+
+void print(std::FILE* file, const std::string& words) {
+  std::fwrite(words.data(), 1, words.size(), file);
+  std::fflush(file);
+}
+
+}  // namespace
+
+void Console::say(const std::string& line) const {
+  if (!quiet_) print(json_ ? stderr : stdout, line + "\n");
+}
+
+void Console::warn(const std::string& line) const { print(stderr, "warning: " + line + "\n"); }
+
+void Console::result(const std::string& words) const { print(stdout, words); }
+
+ProgressBar::ProgressBar(const Console& console, std::string what, int64_t total)
+    : what_(std::move(what)),
+      total_(std::max<int64_t>(total, 1)),
+      quiet_(console.quiet()),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
+      shown_(start_) {}
+
+ProgressBar::~ProgressBar() {
+  if (drawn_) print(stderr, "\r\x1B[K");
+}
+
+void ProgressBar::advance(int64_t done) {
+  const auto now = Clock::now();
+  const auto pause = std::chrono::milliseconds(terminal_ ? 100 : 10000);
+  if (quiet_ || done <= 0 || now - shown_ < pause) return;
+  shown_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double left = seconds * static_cast<double>(total_ - done) / static_cast<double>(done);
+  const std::string words = text(what_, " ", done, "/", total_, ", ", clock_text(left), " left");
+  if (!terminal_) return print(stderr, words + "\n");
+  constexpr int64_t kWidth = 30;
+  const auto full = static_cast<size_t>(std::clamp<int64_t>(done * kWidth / total_, 0, kWidth));
+  print(stderr,
+        text("\r\x1B[K[", std::string(full, '#'), std::string(kWidth - full, ' '), "] ", words));
+  drawn_ = true;
+}
+
+std::string clock_text(double seconds) {
+  if (!std::isfinite(seconds)) return "?";
+  const auto whole = static_cast<int64_t>(std::clamp(seconds, 0.0, 1e9));
+  const auto two = [](int64_t value) { return text(value < 10 ? "0" : "", value); };
+  const std::string tail = text(two(whole % 60));
+  if (whole < 3600) return text(whole / 60, ":", tail);
+  return text(whole / 3600, ":", two(whole / 60 % 60), ":", tail);
+}
+
+}  // namespace soma

@@ -1,0 +1,62 @@
+#include "apps/environment.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/parallel.h"
+#include "base/text.h"
+#include "ops/cpu/isa.h"
+#include "tensor/device.h"
+
+namespace soma {
+namespace {
+
+// The value of the first line "key : value" of a file of /proc; "unknown" without it.
+std::string proc_value(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const size_t colon = line.find(':');
+    if (line.rfind(key, 0) != 0 || colon == std::string::npos) continue;
+    const size_t first = line.find_first_not_of(" \t", colon + 1);
+    return first == std::string::npos ? "" : line.substr(first);
+  }
+  return "unknown";
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return text("clang ", __clang_version__);
+#else
+  return text("gcc ", __VERSION__);
+#endif
+}
+
+std::string libraries() {
+  return text("nlohmann-json ", NLOHMANN_JSON_VERSION_MAJOR, ".", NLOHMANN_JSON_VERSION_MINOR, ".",
+              NLOHMANN_JSON_VERSION_PATCH);
+}
+
+}  // namespace
+
+Facts environment() {
+  return {{"version", SOMA_VERSION},
+          {"build", SOMA_BUILD},
+          {"compiler", compiler()},
+          {"cpu", proc_value("/proc/cpuinfo", "model name")},
+          {"isa", isa_name()},
+          {"cores", text(sysconf(_SC_NPROCESSORS_ONLN))},
+          {"threads", text(thread_count())},
+          {"memory", proc_value("/proc/meminfo", "MemTotal")},
+          {"devices", kCudaBuilt ? "cpu, cuda" : "cpu"},
+          {"libraries", libraries()}};
+}
+
+std::string to_lines(const Facts& facts) {
+  std::string out;
+  for (const auto& [name, value] : facts) out += text(name, ": ", value, "\n");
+  return out;
+}
+
+}  // namespace soma

@@ -1,0 +1,53 @@
+// A run's folder (interface.md): config.toml, env.txt, log.txt, metrics.jsonl, results.csv and
+// weights/. One process at a time; lines are buffered and flushed every second and at the end.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/options.h"
+
+namespace soma {
+
+// The loss terms of an iteration by their names in metrics.jsonl, in order.
+using LossTerms = std::vector<std::pair<std::string, double>>;
+
+struct IterationRecord {
+  int64_t iteration = 0;  // done so far, this one included
+  LossTerms losses;
+  double rate = 0;               // learning rate
+  double images_per_second = 0;  // of this iteration
+  double data_seconds = 0;       // that the iteration waited for its batch
+  double done = 0;               // share of the schedule, for the time left
+};
+
+class RunFolder {
+ public:
+  // Makes the folder and its parts; `config` goes into config.toml, the rest of env.txt is found
+  // here. Error: it holds a run and options.resume is not set (or holds none and it is), another
+  // process has it, or it cannot be written.
+  RunFolder(const Options& options, const std::string& config, int64_t log_every);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  std::string file(const std::string& name) const;  // the path of a file in it
+  void log(const std::string& line);                // log.txt, and the console unless --quiet
+
+  // A line of metrics.jsonl (with max_mem_mb), and every log_every iterations a line of the log:
+  // eta iter total_loss (each term) lr img/s data max_mem; a progress line on terminals.
+  void iteration(const IterationRecord& record);
+  // A line of metrics.jsonl and of results.csv.
+  void validation(int64_t iteration, double kaggle, double ap);
+  // A resumed run goes on after `iteration`: lines of later ones are cut from metrics.jsonl and
+  // results.csv.
+  void rewind(int64_t iteration);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace soma
