@@ -1,0 +1,299 @@
+#include "data/coco_results.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "base/atomic_file.h"
+#include "base/check.h"
+#include "base/read_file.h"
+
+namespace soma {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kMostBytes = int64_t{1} << 34;
+
+std::string base_name(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+std::string json_string(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Finds a sample by what a result names. A name that two samples share finds neither.
+class SampleIndex {
+ public:
+  explicit SampleIndex(const Dataset& data) {
+    for (size_t i = 0; i < data.samples.size(); ++i) {
+      const Sample& sample = data.samples[i];
+      add(by_name_, sample.file_name, i);
+      add(by_base_name_, base_name(sample.file_name), i);
+      add(by_id_, sample.coco_id, i);
+    }
+  }
+  int64_t find(const std::string& file_name) const {
+    const int64_t found = find(by_name_, file_name);
+    return found >= 0 ? found : find(by_base_name_, base_name(file_name));
+  }
+  int64_t find(int64_t image_id) const { return find(by_id_, image_id); }
+
+ private:
+  template <class Key>
+  using Map = std::unordered_map<Key, int64_t>;
+
+  template <class Key>
+  static void add(Map<Key>& map, const Key& key, size_t place) {
+    const auto [at, is_new] = map.emplace(key, static_cast<int64_t>(place));
+    if (!is_new) at->second = -1;
+  }
+  template <class Key>
+  static int64_t find(const Map<Key>& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? -1 : found->second;
+  }
+
+  Map<std::string> by_name_, by_base_name_;
+  Map<int64_t> by_id_;
+};
+
+// One detection as it stands in the file.
+struct Entry {
+  std::optional<int64_t> image_id, category_id;
+  std::optional<double> score;
+  std::string file_name, counts_text;
+  std::vector<double> box;
+  std::vector<int64_t> size, counts;
+  double mean_probability = 0;
+  bool has_counts = false;
+};
+
+// Receives the parser's events: [ { key: value, "segmentation": { inner key: value } } ].
+class ResultsReader : public nlohmann::json_sax<Json> {
+ public:
+  ResultsReader(const std::string& path, const Dataset& data) : path_(path), index_(data) {
+    for (const Sample& sample : data.samples) {
+      images.push_back(
+          {sample.id, sample.file_name, sample.coco_id, sample.height, sample.width, {}});
+    }
+    for (size_t c = 0; c < data.category_ids.size(); ++c) {
+      classes_.emplace(data.category_ids[c], static_cast<int>(c));
+    }
+  }
+
+  bool null() override { return value("null"); }
+  bool boolean(bool) override { return value("true or false"); }
+  bool binary(binary_t&) override { return value("bytes"); }
+  bool number_integer(int64_t number) override {
+    return whole(number) || real(static_cast<double>(number)) || value("a number");
+  }
+  bool number_unsigned(uint64_t number) override {
+    check(number <= INT64_MAX, place(), "the number ", number, " is too large");
+    return number_integer(static_cast<int64_t>(number));
+  }
+  bool number_float(double number, const std::string&) override {
+    return real(number) || value("a number with a fraction");
+  }
+  bool string(std::string& text) override {
+    if (depth_ == 2 && key_ == "file_name") {
+      entry_.file_name = std::move(text);
+    } else if (depth_ == 3 && key_ == "segmentation" && inner_key_ == "counts") {
+      entry_.counts_text = std::move(text);
+      entry_.has_counts = true;
+    } else {
+      return value("a string");
+    }
+    return true;
+  }
+
+  bool start_object(size_t) override {
+    check(depth_ > 0, path_, "expected a list of results ([...]), found an object");
+    if (depth_ == 1) entry_ = {};
+    ++depth_;
+    return true;
+  }
+  bool key(std::string& name) override {
+    if (depth_ == 2) key_ = std::move(name), inner_key_.clear();
+    if (depth_ == 3) inner_key_ = std::move(name);
+    return true;
+  }
+  bool end_object() override {
+    if (--depth_ == 1) finish_entry(), ++number_;
+    return true;
+  }
+  bool start_array(size_t) override {
+    check(depth_ != 1, place(), "expected an object, found a list");
+    if (depth_ == 3 && inner_key_ == "counts") entry_.has_counts = true;
+    ++depth_;
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const Json::exception&) override {
+    fail(path_, "is not valid JSON at byte ", position, " (entry ", number_, ")");
+  }
+
+  std::vector<ImagePredictions> images;
+
+ private:
+  std::string place() const { return text(path_, ": entry ", number_); }
+
+  // A value where none of its type belongs: an error in a field that is read, else passed over.
+  bool value(const char* found) {
+    check(depth_ > 1, depth_ == 0 ? path_ : place(), "expected ",
+          depth_ == 0 ? "a list of results ([...])" : "an object", ", found ", found);
+    for (const char* name : {"image_id", "file_name", "category_id", "bbox", "score",
+                             "segmentation", "mean_probability"}) {
+      check(key_ != name, place(), "field '", name, "' holds ", found);
+    }
+    return true;
+  }
+
+  bool whole(int64_t number) {
+    if (depth_ == 2 && key_ == "image_id") {
+      entry_.image_id = number;
+    } else if (depth_ == 2 && key_ == "category_id") {
+      entry_.category_id = number;
+    } else if (depth_ == 4 && key_ == "segmentation" && inner_key_ == "size") {
+      entry_.size.push_back(number);
+    } else if (depth_ == 4 && key_ == "segmentation" && inner_key_ == "counts") {
+      entry_.counts.push_back(number);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool real(double number) {
+    if (depth_ == 2 && key_ == "score") {
+      entry_.score = number;
+    } else if (depth_ == 2 && key_ == "mean_probability") {
+      entry_.mean_probability = number;
+    } else if (depth_ == 3 && key_ == "bbox") {
+      entry_.box.push_back(number);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  void finish_entry() {
+    check(entry_.category_id && entry_.score && entry_.has_counts, place(),
+          "needs image_id or file_name, category_id, score and segmentation (size and counts)");
+    const auto class_index = classes_.find(*entry_.category_id);
+    check(class_index != classes_.end(), place(), "the data has no category_id ",
+          *entry_.category_id);
+    ImagePredictions& image = images[find_image()];
+    Prediction detection;
+    detection.class_index = class_index->second;
+    detection.score = static_cast<float>(*entry_.score);
+    detection.mean_probability = static_cast<float>(entry_.mean_probability);
+    detection.mask = read_mask(image);
+    detection.box = read_box(detection.mask);
+    for (const float number : {detection.score, detection.mean_probability, detection.box[0],
+                               detection.box[1], detection.box[2], detection.box[3]}) {
+      check(std::isfinite(number), place(), "a number of score or bbox is too large");
+    }
+    image.predictions.push_back(std::move(detection));
+  }
+
+  size_t find_image() const {
+    check(!entry_.file_name.empty() || entry_.image_id, place(), "needs image_id or file_name");
+    const bool named = !entry_.file_name.empty();
+    const int64_t found = named ? index_.find(entry_.file_name) : index_.find(*entry_.image_id);
+    check(found >= 0, place(), "the data has no one image with ",
+          named ? text("file_name '", entry_.file_name, "'") : text("image_id ", *entry_.image_id));
+    return static_cast<size_t>(found);
+  }
+
+  Rle read_mask(const ImagePredictions& image) const {
+    check(entry_.size.size() == 2, place(), "segmentation.size must be [height, width]");
+    check(entry_.size[0] == image.height && entry_.size[1] == image.width, place(), "the mask is ",
+          entry_.size[0], "x", entry_.size[1], ", the image ", image.file_name, " is ",
+          image.height, "x", image.width);
+    try {
+      return entry_.counts.empty()
+                 ? parse_coco_string(entry_.counts_text, image.height, image.width)
+                 : mask_from_coco_counts(entry_.counts, image.height, image.width);
+    } catch (const Error& error) {
+      fail(place(), error.what());
+    }
+  }
+
+  std::array<float, 4> read_box(const Rle& mask) const {
+    std::array<double, 4> box{};  // x, y, width, height
+    if (entry_.box.empty()) {
+      const PixelBox own = bounds(mask);
+      box = {static_cast<double>(own.x), static_cast<double>(own.y), static_cast<double>(own.width),
+             static_cast<double>(own.height)};
+    } else {
+      check(entry_.box.size() == 4, place(), "bbox must be [x, y, width, height]");
+      std::copy(entry_.box.begin(), entry_.box.end(), box.begin());
+    }
+    return {static_cast<float>(box[0]), static_cast<float>(box[1]),
+            static_cast<float>(box[0] + box[2]), static_cast<float>(box[1] + box[3])};
+  }
+
+  const std::string& path_;
+  SampleIndex index_;
+  std::unordered_map<int64_t, int> classes_;
+  Entry entry_;
+  int depth_ = 0;
+  int64_t number_ = 1;
+  std::string key_, inner_key_;
+};
+
+std::string result_line(const ImagePredictions& image, const Prediction& detection,
+                        int64_t category_id) {
+  std::string counts;
+  for (const char c : format_coco_string(detection.mask)) {
+    if (c == '\\') counts += '\\';  // the only one of its characters that JSON escapes
+    counts += c;
+  }
+  const auto& box = detection.box;
+  return text("{\"image_id\": ", image.coco_id, ", \"file_name\": ", json_string(image.file_name),
+              ", \"category_id\": ", category_id, ", \"bbox\": [", decimals(box[0], 6), ", ",
+              decimals(box[1], 6), ", ", decimals(double{box[2]} - box[0], 6), ", ",
+              decimals(double{box[3]} - box[1], 6), "], \"score\": ", detection.score,
+              ", \"mean_probability\": ", detection.mean_probability,
+              ", \"segmentation\": {\"size\": [", image.height, ", ", image.width,
+              "], \"counts\": \"", counts, "\"}}");
+}
+
+}  // namespace
+
+void write_coco_results(const std::string& path, std::span<const ImagePredictions> images,
+                        std::span<const int64_t> category_ids) {
+  AtomicFile file(path);
+  const char* before = "[\n";
+  for (const ImagePredictions& image : images) {
+    for (const Prediction& detection : image.predictions) {
+      const int64_t place = detection.class_index;
+      const bool known = place >= 0 && (category_ids.empty() || place < std::ssize(category_ids));
+      check(known, path, "a detection on ", image.id, " has class ", place, " of ",
+            category_ids.size());
+      const int64_t id =
+          category_ids.empty() ? place + 1 : category_ids[static_cast<size_t>(place)];
+      check(std::isfinite(detection.score), path, "a score on ", image.id, " is no number");
+      file.write(before + result_line(image, detection, id));
+      before = ",\n";
+    }
+  }
+  file.write(*before == '[' ? "[]\n" : "\n]\n");
+  file.commit();
+}
+
+std::vector<ImagePredictions> read_coco_results(const std::string& path, const Dataset& data) {
+  const std::string bytes = read_file(path, kMostBytes);
+  ResultsReader reader(path, data);
+  Json::sax_parse(bytes, &reader);
+  return std::move(reader.images);
+}
+
+}  // namespace soma
