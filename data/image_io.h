@@ -1,8 +1,11 @@
 // Image files in and out. In: PNG (1 to 16 bits, gray, palette, RGB, alpha dropped), JPEG, BMP,
-// TIFF (8/16/32-bit; when built with libtiff). 16-bit and float images are scaled to 8 bits by the
-// 0.1 and 99.9 percentiles. Formats are recognised by content, sizes are checked before decoding.
+// TIFF (8/16/32-bit; when built with libtiff; the first page). Pixels deeper than 8 bits are scaled
+// to 8 by the 0.1 and 99.9 percentiles of all their samples (linear between two, as numpy does).
+// Formats are recognised by content; sizes are checked before anything is decoded: at most 65,536
+// pixels a side and 400 million in all.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/image.h"
@@ -13,10 +16,15 @@ struct ImageSize {
   int64_t height = 0, width = 0;
 };
 
-// Gray or RGB as stored. Error: one line naming the file and what is wrong with it.
+// Gray or RGB as stored. Error: one line naming the file and what is wrong with it: damaged,
+// incomplete, too large, another format.
 Image read_image(const std::string& path);
 ImageSize read_image_size(const std::string& path);  // from the header only
-void write_png(const std::string& path, const Image& image);
+// The same from bytes in memory; errors call them `name`.
+Image decode_image(std::string_view bytes, const std::string& name);
+
+std::string encode_png(const Image& image);                   // the bytes of a PNG file
+void write_png(const std::string& path, const Image& image);  // atomically
 
 // Label images: 0 background, 1.. instances; 8/16-bit PNG or 8/16/32-bit TIFF.
 struct LabelImage {
