@@ -4,18 +4,14 @@
 #include <vector>
 
 #include "masks/rle.h"
+#include "ops/math/paste.h"
 #include "tensor/tensor.h"
 
 namespace soma {
 
-enum class PasteRule {
-  torchvision,  // pad by 1, grow the box by (S+2)/S, truncate corners, resize half-pixel, clamp
-  detectron2,   // sample at pixel centres, zero outside, on the float box
-};
-
 struct PasteSpec {
   PasteRule rule = PasteRule::detectron2;
-  double threshold = 0.5;  // >= threshold is inside
+  double threshold = 0.5;  // > 0; a probability >= threshold (in f32) is inside
 };
 
 struct Pasted {
@@ -23,8 +19,18 @@ struct Pasted {
   float mean_probability = 0;  // over the pixels inside; 0 when empty
 };
 
-// probabilities f32 [K, S, S], boxes f32 [K, 4] in image pixels; image is height x width.
+// probabilities f32 [K, S, S], boxes f32 [K, 4] in image pixels; image is height x width. A box
+// with a corner that is no finite number gives an empty mask.
 std::vector<Pasted> paste_masks(const Tensor& probabilities, const Tensor& boxes, int64_t height,
                                 int64_t width, const PasteSpec& spec);
+
+namespace cpu {
+std::vector<Pasted> paste_masks(const Tensor& probabilities, const Tensor& boxes, int64_t height,
+                                int64_t width, const PasteSpec& spec);
+}  // namespace cpu
+namespace cuda {
+std::vector<Pasted> paste_masks(const Tensor& probabilities, const Tensor& boxes, int64_t height,
+                                int64_t width, const PasteSpec& spec);
+}  // namespace cuda
 
 }  // namespace soma
