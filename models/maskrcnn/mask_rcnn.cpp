@@ -65,6 +65,11 @@ RpnSamples MaskRcnn::sample_anchors(const Forward& forward, const GroundTruth& t
   return rpn_.sample(forward.rpn, truth, step);
 }
 
+RpnSamples MaskRcnn::sample_anchors(const Forward& forward, const GroundTruth& truth,
+                                    const Samples& drawn) const {
+  return rpn_.sample(forward.rpn, truth, drawn);
+}
+
 RoiSamples MaskRcnn::sample_rois(const Proposals& proposals, const GroundTruth& truth,
                                  const StepId& step) const {
   const RoiCandidates candidates = roi_candidates(proposals.boxes, proposals.count, truth);

@@ -49,6 +49,8 @@ class MaskRcnn : public Module {
   Forward forward(const Tensor& images) const;
   RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
                             const StepId& step) const;
+  RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
+                            const Samples& drawn) const;
   RoiSamples sample_rois(const Proposals& proposals, const GroundTruth& truth,
                          const StepId& step) const;
   Losses losses(const Forward& forward, const RpnSamples& anchors, const RoiSamples& rois,

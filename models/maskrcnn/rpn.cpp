@@ -51,6 +51,11 @@ Tensor joined(const std::vector<Tensor>& parts) {
   return concat(std::vector<Variable>(parts.begin(), parts.end()), 1).value();
 }
 
+Tensor all_anchors(const RpnOutputs& outputs) {
+  const NoGradScope scope;
+  return concat(std::vector<Variable>(outputs.anchors.begin(), outputs.anchors.end()), 0).value();
+}
+
 }  // namespace
 
 Rpn::Rpn(const ModelConfig& config, Init& init) : config_(config) {
@@ -106,24 +111,35 @@ Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bo
           rows(all_scores.reshape({images * count, 1}), index).reshape({images, post}), kept.count};
 }
 
-RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
-                       const StepId& step) const {
-  const NoGradScope scope;
-  const std::vector<Variable> parts(outputs.anchors.begin(), outputs.anchors.end());
-  const Tensor anchors = concat(parts, 0).value();
-  const Matches matches = match_boxes(truth.boxes, truth.begin, anchors, Tensor(),
-                                      {config_.rpn_foreground, config_.rpn_background, true});
-  const Samples drawn =
-      sample_labels(matches.label, {.count = config_.rpn_batch,
-                                    .positive_fraction = config_.rpn_positive_fraction,
-                                    .seed = step.seed,
-                                    .iteration = step.iteration,
-                                    .stream = 0});
+Matches Rpn::match(const RpnOutputs& outputs, const GroundTruth& truth) const {
+  return match_boxes(truth.boxes, truth.begin, all_anchors(outputs), Tensor(),
+                     {config_.rpn_foreground, config_.rpn_background, true});
+}
+
+RpnSamples Rpn::targets(const RpnOutputs& outputs, const GroundTruth& truth, const Matches& matches,
+                        const Samples& drawn) const {
+  const Tensor anchors = all_anchors(outputs);
   const Tensor flat = flatten_index(drawn.index, anchors.extent(0));
   const Tensor matched = take(matches.matched.reshape({matches.matched.numel()}), flat);
   const Tensor reference = rows(anchors, drawn.index.reshape({drawn.index.numel()}));
   return {flat, drawn.label.reshape({flat.extent(0)}),
           encode_boxes(reference, rows(truth.boxes, matched), BoxCoder())};
+}
+
+RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
+                       const StepId& step) const {
+  const Matches matches = match(outputs, truth);
+  return targets(outputs, truth, matches,
+                 sample_labels(matches.label, {.count = config_.rpn_batch,
+                                               .positive_fraction = config_.rpn_positive_fraction,
+                                               .seed = step.seed,
+                                               .iteration = step.iteration,
+                                               .stream = 0}));
+}
+
+RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
+                       const Samples& drawn) const {
+  return targets(outputs, truth, match(outputs, truth), drawn);
 }
 
 Rpn::Losses Rpn::losses(const RpnOutputs& outputs, const RpnSamples& samples) const {

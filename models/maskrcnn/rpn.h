@@ -7,6 +7,7 @@
 #include "models/maskrcnn/config.h"
 #include "nn/init.h"
 #include "nn/layers.h"
+#include "ops/matching.h"
 #include "ops/nms.h"
 #include "tensor/ground_truth.h"
 
@@ -46,6 +47,9 @@ class Rpn : public Module {
   // Best boxes of all levels after NMS per level, at training's or test's limits. No gradient.
   Proposals proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const;
   RpnSamples sample(const RpnOutputs& outputs, const GroundTruth& truth, const StepId& step) const;
+  // The same for columns that were drawn elsewhere (parity with other frameworks).
+  RpnSamples sample(const RpnOutputs& outputs, const GroundTruth& truth,
+                    const Samples& drawn) const;
 
   struct Losses {
     Variable cls, box;
@@ -56,6 +60,10 @@ class Rpn : public Module {
   void list(Members& members) override;
 
  private:
+  Matches match(const RpnOutputs& outputs, const GroundTruth& truth) const;
+  RpnSamples targets(const RpnOutputs& outputs, const GroundTruth& truth, const Matches& matches,
+                     const Samples& drawn) const;
+
   ModelConfig config_;
   Conv2d conv_, logits_, deltas_;
 };
