@@ -30,12 +30,12 @@ ProgressBar::ProgressBar(const Console& console, std::string what, int64_t total
     : what_(std::move(what)),
       total_(std::max<int64_t>(total, 1)),
       quiet_(console.quiet()),
-      terminal_(isatty(STDERR_FILENO) != 0),
+      terminal_(on_terminal()),
       start_(Clock::now()),
       shown_(start_) {}
 
 ProgressBar::~ProgressBar() {
-  if (drawn_) print(stderr, "\r\x1B[K");
+  if (drawn_) clear_bar();
 }
 
 void ProgressBar::advance(int64_t done) {
@@ -47,12 +47,20 @@ void ProgressBar::advance(int64_t done) {
   const double left = seconds * static_cast<double>(total_ - done) / static_cast<double>(done);
   const std::string words = text(what_, " ", done, "/", total_, ", ", clock_text(left), " left");
   if (!terminal_) return print(stderr, words + "\n");
-  constexpr int64_t kWidth = 30;
-  const auto full = static_cast<size_t>(std::clamp<int64_t>(done * kWidth / total_, 0, kWidth));
-  print(stderr,
-        text("\r\x1B[K[", std::string(full, '#'), std::string(kWidth - full, ' '), "] ", words));
+  draw_bar(static_cast<double>(done) / static_cast<double>(total_), words);
   drawn_ = true;
 }
+
+void draw_bar(double share, const std::string& words) {
+  constexpr double kWidth = 30;
+  const auto full = static_cast<size_t>(kWidth * std::clamp(share, 0.0, 1.0));
+  const std::string rest(static_cast<size_t>(kWidth) - full, ' ');
+  print(stderr, text("\r\x1B[K[", std::string(full, '#'), rest, "] ", words));
+}
+
+void clear_bar() { print(stderr, "\r\x1B[K"); }
+
+bool on_terminal() { return isatty(STDERR_FILENO) != 0; }
 
 std::string clock_text(double seconds) {
   if (!std::isfinite(seconds)) return "?";

@@ -40,7 +40,12 @@ class ProgressBar {
   Clock::time_point start_, shown_;
 };
 
-// "1:02:03" or "2:03".
+// The bar itself, over the current line of the terminal on stderr; share is 0..1.
+void draw_bar(double share, const std::string& words);
+void clear_bar();
+bool on_terminal();  // stderr is one
+
+// "1:02:03" or "2:03"; "?" when it is not known.
 std::string clock_text(double seconds);
 
 }  // namespace soma
