@@ -69,8 +69,8 @@ void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* 
 
 // C tile of the rows whose packed G is a, and the window whose first column is b.
 template <class T, int NV>
-void one_tile(const OuterTask<T>& task, const Patch<T>& patch, const T* a, const T* b,
-              const Target<T>& to) {
+__attribute__((noinline)) void one_tile(const OuterTask<T>& task, const Patch<T>& patch, const T* a,
+                                        const T* b, const Target<T>& to) {
   Vector<T> acc[kRows][NV] = {};
   const int64_t row_step = task.step_y * patch.columns * kColumns<T>;
   const int64_t column_step = task.step_x * kColumns<T>;

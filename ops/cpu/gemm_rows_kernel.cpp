@@ -22,9 +22,10 @@ struct Block {
   int64_t t0, t1, k0, length;
 };
 
+// Never inlined: the six row pointers must find registers.
 template <class T, int NV>
-void one_tile(const RowsTask<T>& task, const Block& block, const T* b, int64_t row,
-              const Target<T>& to) {
+__attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& block, const T* b,
+                                        int64_t row, const Target<T>& to) {
   Vector<T> acc[kRows][NV] = {};
   const T* const* table = task.a + block.t0 * task.a_stride + row;
   for (int64_t t = block.t0; t < block.t1; ++t, table += task.a_stride) {
