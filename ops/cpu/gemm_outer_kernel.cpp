@@ -16,19 +16,34 @@ namespace soma::cpu {
 namespace SOMA_ISA {
 namespace {
 
+// Copies kRows elements, in whole vectors that may reach beyond both ends: the next copy mends what
+// this one spoils.
+template <class T>
+SOMA_INLINE void copy_wide(T* to, const T* from) {
+  for (int i = 0; i < kRows; i += kLanes<T>) store(to + i, load(from + i));
+}
+
 template <class T>
 void pack_grad(const OuterTask<T>& task, T* a) {
-  for (int64_t m = 0; m < task.rows; m += kRows) {
-    const int64_t rows = task.rows - m < kRows ? task.rows - m : kRows;
-    for (int64_t n = 0; n < task.images; ++n) {
-      for (int64_t y = 0; y < task.height; ++y) {
-        const T* from = task.grad + n * task.grad_image + y * task.grad_row + m;
-        for (int64_t x = 0; x < task.width; ++x, from += task.grad_pixel, a += kRows) {
-          if (rows == kRows) {
-            for (int i = 0; i < kRows; ++i) a[i] = from[i];
-          } else {
-            for (int i = 0; i < kRows; ++i) a[i] = i < rows ? from[i] : T{0};
+  constexpr int64_t wide = (kRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+  constexpr int64_t chunk = 8;  // pixels whose lines stay in L1 while all tiles are filled
+  const int64_t pixels = task.images * task.height * task.width;
+  for (int64_t line = 0; line < task.images * task.height; ++line) {
+    const T* const start =
+        task.grad + line / task.height * task.grad_image + line % task.height * task.grad_row;
+    for (int64_t x0 = 0; x0 < task.width; x0 += chunk) {
+      const int64_t x1 = x0 + chunk < task.width ? x0 + chunk : task.width;
+      for (int64_t m = 0; m < task.rows; m += kRows) {
+        const T* from = start + x0 * task.grad_pixel + m;
+        T* to = a + m * pixels + (line * task.width + x0) * kRows;
+        if (m + wide <= task.rows && x0 + chunk < task.width) {
+          for (int64_t x = x0; x < x1; ++x, from += task.grad_pixel, to += kRows) {
+            copy_wide(to, from);
           }
+          continue;
+        }
+        for (int64_t x = x0; x < x1; ++x, from += task.grad_pixel, to += kRows) {
+          for (int i = 0; i < kRows; ++i) to[i] = m + i < task.rows ? from[i] : T{0};
         }
       }
     }
@@ -41,29 +56,43 @@ struct Patch {
   int64_t size() const { return rows * columns * kColumns<T>; }
 };
 
+// One packed row, columns [q, end) of it, some elements of which lie outside.
+template <class T>
+void pack_edge(const OuterTask<T>& task, const T* line, bool inside, int64_t c, int64_t q,
+               int64_t end, T* b) {
+  for (; q < end; ++q) {
+    const int64_t e = task.x + c + q * task.source_column;
+    for (int64_t j = 0; j < kColumns<T>; ++j) {
+      const bool wanted = inside && c + j < task.channels;
+      const bool there = wanted && e + j >= 0 && e + j < task.source_line;
+      b[q * kColumns<T> + j] = there ? line[e + j] : T{0};
+    }
+  }
+}
+
 // The panel of channels that begins at c, of every image, row and column that some window sees.
 template <class T>
 void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* b) {
   constexpr int64_t n = kColumns<T>;
-  const int64_t wanted = task.channels - c < n ? task.channels - c : n;
-  for (int64_t image = 0; image < task.images; ++image) {
-    for (int64_t r = 0; r < patch.rows; ++r) {
-      const int64_t y = task.y + r * task.row_pick;
-      const bool inside = y >= 0 && y < task.source_height;
-      const T* line = task.source + image * task.source_image + y * task.source_row;
-      int64_t e = task.x + c;
-      for (int64_t q = 0; q < patch.columns; ++q, e += task.source_column, b += n) {
-        if (inside && wanted == n && e >= 0 && e + n <= task.source_line) {
-          for (int v = 0; v < kVectors; ++v)
-            store(b + v * kLanes<T>, load(line + e + v * kLanes<T>));
-          continue;
-        }
-        for (int64_t j = 0; j < n; ++j) {
-          const bool there = inside && j < wanted && e + j >= 0 && e + j < task.source_line;
-          b[j] = there ? line[e + j] : T{0};
-        }
+  const int64_t step = task.source_column, start = task.x + c;
+  // Columns [low, high) lie inside with all their elements.
+  int64_t low = start < 0 ? (-start + step - 1) / step : 0;
+  const int64_t room = task.source_line - n - start;
+  int64_t high = c + n <= task.channels && room >= 0 ? room / step + 1 : 0;
+  high = high < patch.columns ? high : patch.columns;
+  low = low < high ? low : high;
+  for (int64_t r = 0; r < task.images * patch.rows; ++r, b += patch.columns * n) {
+    const int64_t y = task.y + r % patch.rows * task.row_pick;
+    const bool inside = y >= 0 && y < task.source_height;
+    const T* line = task.source + r / patch.rows * task.source_image + y * task.source_row;
+    const int64_t from = inside ? low : patch.columns, to = inside ? high : patch.columns;
+    pack_edge(task, line, inside, c, 0, from, b);
+    for (int64_t q = from; q < to; ++q) {
+      for (int v = 0; v < kVectors; ++v) {
+        store(b + q * n + v * kLanes<T>, load(line + start + q * step + v * kLanes<T>));
       }
     }
+    pack_edge(task, line, inside, c, to, patch.columns, b);
   }
 }
 
@@ -72,6 +101,7 @@ template <class T, int NV>
 __attribute__((noinline)) void one_tile(const OuterTask<T>& task, const Patch<T>& patch, const T* a,
                                         const T* b, const Target<T>& to) {
   Vector<T> acc[kRows][NV] = {};
+  prefetch_target(to);
   const int64_t row_step = task.step_y * patch.columns * kColumns<T>;
   const int64_t column_step = task.step_x * kColumns<T>;
   for (int64_t n = 0; n < task.images; ++n) {

@@ -16,23 +16,35 @@ namespace SOMA_ISA {
 namespace {
 
 constexpr int64_t kInner = 384;  // 384 x 16 floats of B: three quarters of a 32 kB L1
+// A block of B up to this many bytes stays in L2 whole. Then tiles go along the rows, so that C is
+// written line after line.
+constexpr int64_t kSmallB = 128 << 10;
 
 // Taps [t0, t1) and of each the elements [k0, k0 + length).
 struct Block {
   int64_t t0, t1, k0, length;
 };
 
-// Never inlined: the six row pointers must find registers.
+// Never inlined: the row pointers must find registers. `next` rows on lies the tile that is fetched
+// into L1 meanwhile: its rows are too short for the hardware to foresee.
 template <class T, int NV>
 __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& block, const T* b,
-                                        int64_t row, const Target<T>& to) {
+                                        int64_t row, int64_t next, const Target<T>& to) {
+  constexpr int64_t line = 64 / sizeof(T);
   Vector<T> acc[kRows][NV] = {};
+  prefetch_target(to);
   const T* const* table = task.a + block.t0 * task.a_stride + row;
   for (int64_t t = block.t0; t < block.t1; ++t, table += task.a_stride) {
     const T* a[kRows];
     for (int m = 0; m < kRows; ++m) a[m] = table[m] + task.a_offset + block.k0;
-    for (int64_t k = 0; k < block.length; ++k, b += kColumns<T>) {
-      step(acc, b, [&](int m) { return a[m][k]; });
+    for (int64_t k0 = 0; k0 < block.length; k0 += line) {
+      for (int m = 0; m < kRows; ++m) {
+        __builtin_prefetch(table[next + m] + task.a_offset + block.k0 + k0);
+      }
+      const int64_t k1 = k0 + line < block.length ? k0 + line : block.length;
+      for (int64_t k = k0; k < k1; ++k, b += kColumns<T>) {
+        step(acc, b, [&](int m) { return a[m][k]; });
+      }
     }
   }
   if (to.columns < NV * kLanes<T>) return finish_edge(acc, to);
@@ -43,20 +55,29 @@ template <class T>
 void one_block(const RowsTask<T>& task, const Block& block, bool first, bool last) {
   const int64_t inner = task.taps * task.run;
   const T* b = task.b + (block.t0 * task.run + block.k0) * kColumns<T>;
-  for (int64_t j = 0; j < task.columns; j += kColumns<T>, b += inner * kColumns<T>) {
-    for (int64_t row = 0; row < task.rows; row += kRows) {
-      const int64_t rows = task.rows - row < kRows ? task.rows - row : kRows;
-      const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
-      const T* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
-      const T* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
-      const Target<T> to = {task.out + j, residual, bias,   task.out_offset + row,
-                            rows,         columns,  !first, last && task.relu};
-      if (columns <= kLanes<T>) {
-        one_tile<T, 1>(task, block, b, row, to);
-      } else {
-        one_tile<T, kVectors>(task, block, b, row, to);
-      }
+  const auto tile = [&](int64_t j, int64_t row) {
+    const int64_t rows = task.rows - row < kRows ? task.rows - row : kRows;
+    const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
+    const T* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
+    const T* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
+    const Target<T> to = {task.out + j, residual, bias,   task.out_offset + row,
+                          rows,         columns,  !first, last && task.relu};
+    const int64_t next = row + kRows < task.rows ? kRows : 0;
+    if (columns <= kLanes<T>) {
+      one_tile<T, 1>(task, block, b + j * inner, row, next, to);
+    } else {
+      one_tile<T, kVectors>(task, block, b + j * inner, row, next, to);
     }
+  };
+  const int64_t steps = (block.t1 - block.t0) * block.length;
+  if (steps * task.columns * static_cast<int64_t>(sizeof(T)) <= kSmallB) {
+    for (int64_t row = 0; row < task.rows; row += kRows) {
+      for (int64_t j = 0; j < task.columns; j += kColumns<T>) tile(j, row);
+    }
+    return;
+  }
+  for (int64_t j = 0; j < task.columns; j += kColumns<T>) {
+    for (int64_t row = 0; row < task.rows; row += kRows) tile(j, row);
   }
 }
 

@@ -60,6 +60,12 @@ struct Target {
   bool add, relu;
 };
 
+// Fetches the lines that finish() will read or write.
+template <class T>
+SOMA_INLINE void prefetch_target(const Target<T>& to) {
+  for (int m = 0; m < kRows; ++m) __builtin_prefetch(to.out + to.offset[m], 1);
+}
+
 // NV vectors wide, every column wanted.
 template <class T, int NV>
 SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
