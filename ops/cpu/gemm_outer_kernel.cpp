@@ -33,6 +33,11 @@ void pack_grad(const OuterTask<T>& task, T* a) {
         task.grad + line / task.height * task.grad_image + line % task.height * task.grad_row;
     for (int64_t x0 = 0; x0 < task.width; x0 += chunk) {
       const int64_t x1 = x0 + chunk < task.width ? x0 + chunk : task.width;
+      for (int64_t x = x1; x < x1 + chunk && x < task.width; ++x) {
+        for (int64_t m = 0; m < task.rows; m += 64 / static_cast<int64_t>(sizeof(T))) {
+          __builtin_prefetch(start + x * task.grad_pixel + m);
+        }
+      }
       for (int64_t m = 0; m < task.rows; m += kRows) {
         const T* from = start + x0 * task.grad_pixel + m;
         T* to = a + m * pixels + (line * task.width + x0) * kRows;
@@ -73,7 +78,7 @@ void pack_edge(const OuterTask<T>& task, const T* line, bool inside, int64_t c, 
 // The panel of channels that begins at c, of every image, row and column that some window sees.
 template <class T>
 void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* b) {
-  constexpr int64_t n = kColumns<T>;
+  constexpr int64_t n = kColumns<T>, ahead = 16;
   const int64_t step = task.source_column, start = task.x + c;
   // Columns [low, high) lie inside with all their elements.
   int64_t low = start < 0 ? (-start + step - 1) / step : 0;
@@ -88,6 +93,7 @@ void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* 
     const int64_t from = inside ? low : patch.columns, to = inside ? high : patch.columns;
     pack_edge(task, line, inside, c, 0, from, b);
     for (int64_t q = from; q < to; ++q) {
+      __builtin_prefetch(line + start + (q + ahead) * step);
       for (int v = 0; v < kVectors; ++v) {
         store(b + q * n + v * kLanes<T>, load(line + start + q * step + v * kLanes<T>));
       }
@@ -100,7 +106,8 @@ void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* 
 template <class T, int NV>
 __attribute__((noinline)) void one_tile(const OuterTask<T>& task, const Patch<T>& patch, const T* a,
                                         const T* b, const Target<T>& to) {
-  Vector<T> acc[kRows][NV] = {};
+  Vector<T> acc[kRows][NV];
+  clear(acc);
   prefetch_target(to);
   const int64_t row_step = task.step_y * patch.columns * kColumns<T>;
   const int64_t column_step = task.step_x * kColumns<T>;

@@ -31,7 +31,8 @@ template <class T, int NV>
 __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& block, const T* b,
                                         int64_t row, int64_t next, const Target<T>& to) {
   constexpr int64_t line = 64 / sizeof(T);
-  Vector<T> acc[kRows][NV] = {};
+  Vector<T> acc[kRows][NV];
+  clear(acc);
   prefetch_target(to);
   const T* const* table = task.a + block.t0 * task.a_stride + row;
   for (int64_t t = block.t0; t < block.t1; ++t, table += task.a_stride) {

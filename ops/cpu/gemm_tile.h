@@ -60,6 +60,14 @@ struct Target {
   bool add, relu;
 };
 
+// One by one: an initialiser of the whole array would be a memset.
+template <class V, int NV>
+SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
+  for (int m = 0; m < kRows; ++m) {
+    for (int v = 0; v < NV; ++v) acc[m][v] = V{};
+  }
+}
+
 // Fetches the lines that finish() will read or write.
 template <class T>
 SOMA_INLINE void prefetch_target(const Target<T>& to) {
