@@ -118,7 +118,7 @@ int usable_cores() {
 
 struct PoolOwner {
   std::mutex mutex;  // held while a loop runs: a second caller runs serially instead
-  int count = usable_cores();
+  std::atomic<int> count = usable_cores();
   std::unique_ptr<Pool> pool;
 };
 

@@ -1,5 +1,7 @@
 #include "tensor/shape.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace soma {
@@ -30,7 +32,9 @@ void Shape::push_back(int64_t extent) {
   constexpr int64_t kMaxElements = int64_t{1} << 46;
   check(rank_ < kMaxRank, "shape", "more than ", int{kMaxRank}, " extents");
   check(extent >= 0, "shape", "negative extent ", extent);
-  check(extent == 0 || numel() <= kMaxElements / extent, "shape",
+  int64_t size = 1;  // without the zeros: products of some extents must not overflow either
+  for (int axis = 0; axis < rank_; ++axis) size *= std::max<int64_t>(1, (*this)[axis]);
+  check(size <= kMaxElements / std::max<int64_t>(1, extent), "shape",
         "too many elements: ", to_string(), " x ", extent);
   extents_[static_cast<size_t>(rank_++)] = extent;
 }
