@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kTasks = 16;             // wanted at least, so that threads share evenly
 constexpr int64_t kBlockPixels = 384;      // of a packed block
-constexpr int64_t kMostRows = 192;         // 192 x 384 floats of packed grad: 295 kB of L2
+constexpr int64_t kMostRows = 264;         // 264 x 384 floats of packed grad: 405 kB of L2
 constexpr int64_t kFewestColumns = 256;    // of a task: packing grad once must pay
 constexpr int64_t kMostCopies = 64 << 20;  // bytes
 
