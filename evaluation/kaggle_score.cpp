@@ -1,11 +1,11 @@
 #include "evaluation/kaggle_score.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "base/quantile.h"
 #include "base/random.h"
 
 namespace soma {
@@ -39,14 +39,6 @@ double mean_over_levels(const ImageScore& counts) {
     if (all > 0) sum += static_cast<double>(hit) / static_cast<double>(all);
   }
   return sum / kScoreLevels;
-}
-
-// The value at `fraction` of the sorted values, between neighbours linearly (numpy's default).
-double quantile(const std::vector<double>& sorted, double fraction) {
-  const double place = fraction * static_cast<double>(sorted.size() - 1);
-  const size_t below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
 }
 
 std::pair<double, double> bootstrap_interval(const std::vector<ImageScore>& images, uint64_t seed) {

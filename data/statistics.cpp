@@ -1,0 +1,182 @@
+#include "data/statistics.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "base/quantile.h"
+#include "masks/runs.h"
+#include "masks/shape.h"
+
+namespace soma {
+namespace {
+
+// What one image adds to the whole; crowds only to `crowds`.
+struct ImageStatistics {
+  std::vector<PixelBox> boxes;
+  std::vector<double> areas;
+  std::vector<int> classes;
+  int64_t crowds = 0;
+  MaskFaults faults;
+  int64_t covered = 0, covered_twice = 0;  // pixels
+};
+
+bool meet(const PixelBox& a, const PixelBox& b) {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
+void compare_masks(const std::vector<const Rle*>& masks, ImageStatistics& image) {
+  std::vector<bool> overlaps(masks.size());
+  for (size_t i = 0; i < masks.size(); ++i) {
+    bool duplicate = false, near_copy = false;
+    for (size_t j = 0; j < i; ++j) {
+      if (!meet(image.boxes[i], image.boxes[j])) continue;
+      const double shared = static_cast<double>(intersection(*masks[i], *masks[j]));
+      if (shared == 0) continue;
+      overlaps[i] = overlaps[j] = true;
+      const double united = image.areas[i] + image.areas[j] - shared;
+      duplicate |= shared == united;
+      near_copy |= shared > 0.8 * united;
+    }
+    image.faults.duplicates += duplicate;
+    image.faults.near_copies += near_copy && !duplicate;
+  }
+  image.faults.overlapping = std::count(overlaps.begin(), overlaps.end(), true);
+}
+
+// Sweeps over where runs begin and end.
+void count_covered(const std::vector<const Rle*>& masks, ImageStatistics& image) {
+  std::vector<std::pair<int64_t, int>> edges;
+  for (const Rle* mask : masks) {
+    for (RunCursor run(*mask); !run.done(); run.next()) {
+      edges.emplace_back(run.begin(), 1);
+      edges.emplace_back(run.end(), -1);
+    }
+  }
+  std::sort(edges.begin(), edges.end());
+  int64_t depth = 0, from = 0;
+  for (const auto& [at, change] : edges) {
+    if (depth >= 1) image.covered += at - from;
+    if (depth >= 2) image.covered_twice += at - from;
+    depth += change;
+    from = at;
+  }
+}
+
+ImageStatistics examine(const Sample& sample, int64_t class_count) {
+  ImageStatistics image;
+  std::vector<const Rle*> masks;
+  for (const Instance& instance : sample.instances) {
+    if (instance.crowd) {
+      ++image.crowds;
+      continue;
+    }
+    check(instance.class_index >= 0 && instance.class_index < class_count, "statistics",
+          "an instance of ", sample.id, " has class ", instance.class_index, " of ", class_count);
+    masks.push_back(&instance.mask);
+    image.boxes.push_back(bounds(instance.mask));
+    image.areas.push_back(static_cast<double>(area(instance.mask)));
+    image.classes.push_back(instance.class_index);
+    const MaskShape shape = shape_of(instance.mask);
+    image.faults.empty += shape.pieces == 0;
+    image.faults.several_pieces += shape.pieces > 1;
+    image.faults.holed += shape.holes > 0;
+    image.faults.cut += shape.cut_rows > 0;
+  }
+  compare_masks(masks, image);
+  count_covered(masks, image);
+  return image;
+}
+
+void add(MaskFaults& sum, const MaskFaults& part) {
+  sum.empty += part.empty;
+  sum.several_pieces += part.several_pieces;
+  sum.holed += part.holed;
+  sum.cut += part.cut;
+  sum.duplicates += part.duplicates;
+  sum.near_copies += part.near_copies;
+  sum.overlapping += part.overlapping;
+}
+
+std::vector<SizeCount> count_sizes(const Dataset& data) {
+  std::map<std::pair<int64_t, int64_t>, int64_t> counts;
+  for (const Sample& sample : data.samples) ++counts[{sample.height, sample.width}];
+  std::vector<SizeCount> sizes;
+  for (const auto& [size, count] : counts) sizes.push_back({{size.first, size.second}, count});
+  std::stable_sort(sizes.begin(), sizes.end(),
+                   [](const SizeCount& a, const SizeCount& b) { return a.images > b.images; });
+  return sizes;
+}
+
+std::vector<ClassStatistics> class_statistics(const Dataset& data,
+                                              const std::vector<ImageStatistics>& images) {
+  std::vector<ClassStatistics> classes;
+  for (int c = 0; c < std::ssize(data.classes); ++c) {
+    std::vector<double> areas, per_image;
+    for (const ImageStatistics& image : images) {
+      const size_t before = areas.size();
+      for (size_t i = 0; i < image.classes.size(); ++i) {
+        if (image.classes[i] == c) areas.push_back(image.areas[i]);
+      }
+      if (areas.size() > before) per_image.push_back(static_cast<double>(areas.size() - before));
+    }
+    classes.push_back({data.classes[static_cast<size_t>(c)], std::ssize(per_image),
+                       std::ssize(areas), quantiles_of(areas), quantiles_of(per_image)});
+  }
+  return classes;
+}
+
+}  // namespace
+
+Quantiles quantiles_of(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+  return {values.front(),         quantile(values, 0.05),
+          quantile(values, 0.25), quantile(values, 0.5),
+          quantile(values, 0.75), quantile(values, 0.95),
+          values.back(),          sum / static_cast<double>(values.size())};
+}
+
+DataStatistics data_statistics(const Dataset& data) {
+  std::vector<ImageStatistics> images(data.samples.size());
+  parallel_for(std::ssize(images), [&](int64_t i) {
+    const size_t place = static_cast<size_t>(i);
+    images[place] = examine(data.samples[place], std::ssize(data.classes));
+  });
+  DataStatistics result;
+  std::vector<double> areas, widths, heights, per_image;
+  std::vector<PixelBox> boxes;
+  int64_t covered = 0, covered_twice = 0;
+  for (const ImageStatistics& image : images) {
+    areas.insert(areas.end(), image.areas.begin(), image.areas.end());
+    boxes.insert(boxes.end(), image.boxes.begin(), image.boxes.end());
+    per_image.push_back(static_cast<double>(image.areas.size()));
+    result.images_without_instances += image.areas.empty();
+    result.crowds += image.crowds;
+    covered += image.covered;
+    covered_twice += image.covered_twice;
+    add(result.faults, image.faults);
+  }
+  for (const PixelBox& box : boxes) {
+    widths.push_back(static_cast<double>(box.width));
+    heights.push_back(static_cast<double>(box.height));
+  }
+  result.images = std::ssize(images);
+  result.instances = std::ssize(areas);
+  result.sizes = count_sizes(data);
+  result.classes = class_statistics(data, images);
+  result.areas = quantiles_of(areas);
+  result.box_widths = quantiles_of(widths);
+  result.box_heights = quantiles_of(heights);
+  result.per_image = quantiles_of(per_image);
+  if (covered > 0) {
+    result.overlap_share = static_cast<double>(covered_twice) / static_cast<double>(covered);
+  }
+  result.anchors = suggest_anchors(boxes);
+  return result;
+}
+
+}  // namespace soma

@@ -1,0 +1,90 @@
+#include "masks/shape.h"
+
+#include <numeric>
+
+#include "masks/runs.h"
+
+namespace soma {
+namespace {
+
+// A run within one row: columns [begin, end).
+struct RowRun {
+  int64_t row, begin, end;
+};
+
+std::vector<RowRun> row_runs(const Rle& mask) {
+  std::vector<RowRun> runs;
+  for (RunCursor run(mask); !run.done(); run.next()) {
+    for (int64_t at = run.begin(); at < run.end();) {
+      const int64_t row = at / mask.width, end = std::min(run.end(), (row + 1) * mask.width);
+      runs.push_back({row, at - row * mask.width, end - row * mask.width});
+      at = end;
+    }
+  }
+  return runs;
+}
+
+size_t root_of(std::vector<size_t>& parents, size_t place) {
+  while (parents[place] != place) place = parents[place] = parents[parents[place]];
+  return place;
+}
+
+// Joins runs of neighbouring rows that touch and counts what stays apart.
+int64_t count_pieces(const std::vector<RowRun>& runs) {
+  std::vector<size_t> parents(runs.size());
+  std::iota(parents.begin(), parents.end(), size_t{0});
+  int64_t pieces = static_cast<int64_t>(runs.size());
+  for (size_t above = 0, below = 0; below < runs.size(); ++below) {
+    // `above` stays at the first run of the row before that can still touch.
+    while (runs[above].row < runs[below].row - 1 ||
+           (runs[above].row == runs[below].row - 1 && runs[above].end < runs[below].begin)) {
+      ++above;
+    }
+    for (size_t other = above;
+         runs[other].row == runs[below].row - 1 && runs[other].begin <= runs[below].end; ++other) {
+      const size_t a = root_of(parents, other), b = root_of(parents, below);
+      if (a == b) continue;
+      parents[b] = a;
+      --pieces;
+    }
+  }
+  return pieces;
+}
+
+// Pieces less holes, from the squares of 2 x 2 pixels with one, three and two opposite ones inside
+// (Gray, "Local properties of binary images in two dimensions", 1971; touching by corners).
+int64_t euler_number(const Rle& mask) {
+  const PixelBox box = bounds(mask);
+  const std::vector<uint8_t> pixels = decode_window(mask, box);
+  const auto at = [&](int64_t y, int64_t x) -> int {
+    if (y < 0 || x < 0 || y >= box.height || x >= box.width) return 0;
+    return pixels[static_cast<size_t>(y * box.width + x)];
+  };
+  int64_t sum = 0;
+  for (int64_t y = 0; y <= box.height; ++y) {
+    for (int64_t x = 0; x <= box.width; ++x) {
+      const int a = at(y - 1, x - 1), b = at(y - 1, x), c = at(y, x - 1), d = at(y, x);
+      const int inside = a + b + c + d;
+      if (inside == 1) ++sum;
+      if (inside == 3) --sum;
+      if (inside == 2 && a == d) sum -= 2;
+    }
+  }
+  return sum / 4;
+}
+
+}  // namespace
+
+MaskShape shape_of(const Rle& mask) {
+  const std::vector<RowRun> runs = row_runs(mask);
+  MaskShape shape;
+  if (runs.empty()) return shape;
+  shape.pieces = count_pieces(runs);
+  shape.holes = shape.pieces - euler_number(mask);
+  for (size_t i = 1; i < runs.size(); ++i) {
+    shape.cut_rows += std::max<int64_t>(0, runs[i].row - runs[i - 1].row - 1);
+  }
+  return shape;
+}
+
+}  // namespace soma

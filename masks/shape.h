@@ -1,0 +1,16 @@
+// What tells a whole mask from a broken one: pieces, holes, cuts.
+#pragma once
+#include "masks/rle.h"
+
+namespace soma {
+
+struct MaskShape {
+  int64_t pieces = 0;    // pixels that touch, corners included, are one piece
+  int64_t holes = 0;     // background that touches no border of the mask's bounds, corners apart
+  int64_t cut_rows = 0;  // rows without a pixel between the first and the last with one
+};
+
+// All zero for an empty mask.
+MaskShape shape_of(const Rle& mask);
+
+}  // namespace soma
