@@ -64,8 +64,9 @@ void ValueRange::add(const ValueRange& other) {
 ValueRange ValueRange::rounded(bool logarithmic) const {
   if (empty()) return *this;
   if (logarithmic) {
-    return {std::pow(10.0, std::floor(std::log10(low))),
-            std::pow(10.0, std::ceil(std::log10(high)))};
+    const auto decade = [](double exponent) { return std::pow(10.0, exponent); };
+    const double least = std::max(low, 1 / kMost), most = std::max(high, 1 / kMost);
+    return {decade(std::floor(std::log10(least))), decade(std::ceil(std::log10(most)))};
   }
   if (single(low, high)) return *this;
   const double step = round_step((high - low) / 6);
@@ -85,8 +86,9 @@ Axis::Axis(const ValueRange& range, bool logarithmic, double begin, double end)
 bool Axis::shows(double value) const { return std::abs(value) < kMost && (!log_ || value > 0); }
 
 double Axis::place(double value) const {
-  const double along =
-      log_ ? std::log(value / low_) / std::log(high_ / low_) : (value - low_) / (high_ - low_);
+  const double along = log_
+                           ? (std::log(value) - std::log(low_)) / (std::log(high_) - std::log(low_))
+                           : (value - low_) / (high_ - low_);
   return begin_ + along * (end_ - begin_);
 }
 

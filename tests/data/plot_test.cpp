@@ -41,6 +41,8 @@ TEST_CASE("places run from begin to end") {
   CHECK(linear.place(4) == 20);
   const Axis decades({0.1, 1000}, true, 0, 400);
   CHECK(decades.place(10) == doctest::Approx(200));
+  CHECK(Axis({1e-140, 1e140}, true, 0, 280).place(1) == doctest::Approx(140));
+  CHECK(ValueRange{5e-324, 1}.rounded(true).low > 0);
   CHECK_FALSE(decades.shows(0));
   CHECK_FALSE(linear.shows(kNan));
   CHECK(linear.shows(-5));
