@@ -5,6 +5,7 @@ Usage: check_sizes.py [--all] [ROOT] | --self-test. Over WANTED is reported (--a
 over HARD fails with exit code 1 unless ALLOWED names the place and the reason.
 """
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -129,12 +130,18 @@ def check(files):
     return failures, remarks
 
 
+def names_below(root):
+    """The tracked files; outside a checkout, or without git, every file."""
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"],
+                                capture_output=True, text=True)
+        if listed.returncode == 0:
+            return listed.stdout.split("\0")
+    return [path.relative_to(root).as_posix() for path in Path(root).rglob("*")]
+
+
 def tracked(root):
-    listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"],
-                            capture_output=True, text=True)
-    names = listed.stdout.split("\0") if listed.returncode == 0 else [
-        path.relative_to(root).as_posix() for path in Path(root).rglob("*")]
-    for name in sorted(names):
+    for name in sorted(names_below(root)):
         path = Path(root) / name
         if path.suffix in TEXT and path.is_file() and not name.startswith("build"):
             yield name, path.read_text(encoding="utf-8")
