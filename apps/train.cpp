@@ -1,8 +1,266 @@
+// `soma train`: the training loop, plain, top to bottom: load, forward, backward, step, log, save,
+// validate. Everything random is a function of (train.seed, iteration), so that a resumed run makes
+// the batches and draws that an uninterrupted one would have made.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "apps/checkpoint.h"
 #include "apps/commands.h"
-#include "base/check.h"
+#include "apps/config.h"
+#include "apps/interrupt.h"
+#include "apps/run_folder.h"
+#include "apps/usage.h"
+#include "apps/validation.h"
+#include "data/loader.h"
+#include "data/split.h"
+#include "nn/schedule.h"
+#include "tensor/safetensors.h"
 
 namespace soma {
+namespace {
 
-int train_command(const Options&) { fail("train", "this build has no training loop"); }
+// Validations of a run, as shares of its schedule.
+constexpr double kValidationPoints[] = {0.5, 0.8, 1.0};
+
+double now_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+// Training and held-out data, in the model's classes.
+Split read_data(const Options& options, const TrainConfig& train) {
+  check_usage(!options.data.empty(), "train", "needs --data DATA");
+  Dataset dataset = read_dataset(options.data, options.images_dir);
+  Split split;
+  if (!options.val.empty()) {
+    split = {dataset, read_dataset(options.val, options.val_images_dir)};
+  } else if (options.folds > 0) {
+    split = take_fold(dataset, options.folds, options.fold, train.seed);
+  } else {
+    split = hold_out(dataset, train.eval_images, train.seed);
+  }
+  split.train.warnings = dataset.warnings;
+  check(!split.train.samples.empty(), options.data, "holds no image to train on");
+  return split;
+}
+
+// What the data decides: the classes, and the normalisation where it is the data's.
+void complete_config(RunConfig& config, const Dataset& train) {
+  if (config.model.classes.empty()) config.model.classes = train.classes;
+  if (config.input.normalize == Normalize::dataset) {
+    const MeanStd found = dataset_mean_std(train);
+    config.input.mean = found.mean;
+    config.input.std = found.std;
+  }
+}
+
+OptimizerOptions optimizer_options(const RunConfig& config) {
+  const TrainConfig& train = config.train;
+  OptimizerOptions options;
+  options.adamw = train.optimizer == "adamw";
+  options.momentum = train.momentum;
+  options.weight_decay = train.weight_decay;
+  options.clip_norm = train.clip_norm;
+  // torchvision's script decays everything, detectron2 all but norms; AdamW decays weights only.
+  options.decay_norms = config.model.preset == "torchvision";
+  options.decay_biases = !options.adamw;
+  return options;
+}
+
+ScheduleOptions schedule_options(const TrainConfig& train) {
+  ScheduleOptions options;
+  options.rate = train.lr;
+  options.decay = train.schedule == "cosine" ? Decay::cosine : Decay::step;
+  options.steps = train.steps;
+  for (double& step : options.steps) {
+    if (step >= 1) step /= static_cast<double>(train.iterations);
+  }
+  options.gamma = train.gamma;
+  // A run by iterations warms up for a tenth of them at most.
+  options.warmup_iterations =
+      train.minutes > 0 ? train.warmup : std::min(train.warmup, train.iterations / 10);
+  options.warmup_factor = train.warmup_factor;
+  return options;
+}
+
+std::string ids_of(const Batch& batch) {
+  std::string result;
+  for (const std::string& id : batch.ids) result += (result.empty() ? "" : ", ") + id;
+  return result;
+}
+
+// The five terms by their names in metrics.jsonl; Error where one is not finite.
+LossTerms read_losses(const Losses& losses, int64_t iteration, const Batch& batch) {
+  const LossTerms terms = {{"loss_rpn_cls", losses.rpn_cls.value().item()},
+                           {"loss_rpn_box", losses.rpn_box.value().item()},
+                           {"loss_cls", losses.cls.value().item()},
+                           {"loss_box", losses.box.value().item()},
+                           {"loss_mask", losses.mask.value().item()}};
+  for (const auto& [name, value] : terms) {
+    check(std::isfinite(value), "train", "iteration ", iteration, ": ", name, " is ", value,
+          " on images ", ids_of(batch), "; lower train.lr or set train.clip_norm");
+  }
+  return terms;
+}
+
+class Training {
+ public:
+  Training(const RunConfig& config, const Split& data, RunFolder& folder)
+      : config_(config),
+        data_(data),
+        folder_(folder),
+        model_(config.model, config.train.seed),
+        optimizer_(model_, optimizer_options(config)),
+        schedule_(schedule_options(config.train)) {
+    if (config.train.ema > 0) {
+      average_ = std::make_unique<AverageState>(model_, config.train.ema);
+    }
+  }
+
+  void resume() {
+    progress_ = load_training_state(folder_.file("weights/state.safetensors"), state());
+    folder_.rewind(progress_.iteration);
+  }
+
+  // Trains to the end of the schedule, to train.stop, or to an interrupt. Returns the exit code.
+  int run() {
+    const TrainConfig& train = config_.train;
+    Loader loader(data_.train, config_.input, config_.augment, train.batch, train.seed);
+    skip_validations();
+    while (!finished() && !interrupted()) {
+      const double begin = now_seconds();
+      const Batch batch = loader.next(progress_.iteration);
+      const double waited = now_seconds() - begin;
+      step(batch, begin, waited);
+      if (validation_due()) run_validation();
+      if (progress_.iteration % train.save_every == 0) save();
+    }
+    save();
+    if (interrupted()) return 130;
+    if (progress_.best_score < 0) write_weights("best");
+    return 0;
+  }
+
+ private:
+  TrainingState state() { return {model_, optimizer_, average_.get()}; }
+
+  // The share of the schedule that is done, by the clock where train.minutes is set. Validation
+  // has its share of the minutes, so that the whole run takes no more than asked.
+  double done() const {
+    const TrainConfig& train = config_.train;
+    if (train.minutes > 0) {
+      return progress_.seconds / (60 * train.minutes * (1 - train.eval_share));
+    }
+    return static_cast<double>(progress_.iteration) / static_cast<double>(train.iterations);
+  }
+  bool finished() const {
+    const int64_t stop = config_.train.stop;
+    return done() >= 1 || (stop > 0 && progress_.iteration >= stop);
+  }
+
+  void step(const Batch& batch, double begin, double waited) {
+    const int64_t iteration = progress_.iteration;
+    const double rate = learning_rate(schedule_, iteration, done());
+    const Losses losses = model_.losses(batch.images, batch.truth,
+                                        {config_.train.seed, static_cast<uint64_t>(iteration)});
+    const LossTerms terms = read_losses(losses, iteration, batch);
+    backward(losses.total());
+    try {
+      optimizer_.step(rate);
+    } catch (const Error& error) {
+      fail("train", "iteration ", iteration, ", images ", ids_of(batch), ": ", error.what());
+    }
+    if (average_) average_->update(model_);
+    ++progress_.iteration;
+    const double took = now_seconds() - begin;
+    progress_.seconds += took;
+    folder_.iteration({.iteration = progress_.iteration,
+                       .losses = terms,
+                       .rate = rate,
+                       .images_per_second = static_cast<double>(batch.images.extent(0)) / took,
+                       .data_seconds = waited,
+                       .done = done()});
+  }
+
+  bool validation_due() const {
+    if (data_.held_out.samples.empty()) return false;
+    const int64_t every = config_.train.eval_every;
+    if (every > 0) return progress_.iteration % every == 0 || done() >= 1;
+    return next_validation_ < std::size(kValidationPoints) &&
+           done() >= kValidationPoints[next_validation_];
+  }
+  // A resumed run does not repeat what lies behind it.
+  void skip_validations() {
+    while (next_validation_ < std::size(kValidationPoints) &&
+           done() >= kValidationPoints[next_validation_]) {
+      ++next_validation_;
+    }
+  }
+
+  // By the clock, the first validation finds how many images its time allows; later ones take as
+  // many, so that their scores compare.
+  void run_validation() {
+    const TrainConfig& train = config_.train;
+    const double budget =
+        60 * train.minutes * train.eval_share / static_cast<double>(std::size(kValidationPoints));
+    if (validation_images_ == 0) validation_images_ = train.eval_images;
+    const Validation found =
+        validate(config_, inference_weights(state()), data_.held_out, validation_images_, budget);
+    validation_images_ = found.images;
+    skip_validations();
+    folder_.validation(progress_.iteration, found.kaggle, found.ap);
+    folder_.log(text("validation on ", found.images, " images: competition score ", found.kaggle,
+                     ", mask AP ", found.ap, " (", std::round(found.seconds), " s)"));
+    if (found.kaggle < progress_.best_score) return;
+    progress_.best_score = found.kaggle;
+    write_weights("best");
+  }
+
+  void write_weights(const std::string& name) {
+    write_safetensors(folder_.file("weights/" + name + ".safetensors"), inference_weights(state()));
+  }
+  void save() {
+    write_weights("last");
+    save_training_state(folder_.file("weights/state.safetensors"), state(), progress_);
+  }
+
+  RunConfig config_;
+  const Split& data_;
+  RunFolder& folder_;
+  MaskRcnn model_;
+  Optimizer optimizer_;
+  ScheduleOptions schedule_;
+  std::unique_ptr<AverageState> average_;
+  Progress progress_;
+  size_t next_validation_ = 0;
+  int64_t validation_images_ = 0;
+};
+
+}  // namespace
+
+int train_command(const Options& options) {
+  check_usage(!options.out.empty(), "train", "needs --out RUN");
+  const std::string saved = options.out + "/config.toml";
+  std::vector<std::string> files;
+  if (options.resume) files.push_back(saved);
+  if (!options.config.empty()) files.push_back(options.config);
+  RunConfig config = load_config(files, options.overrides);
+  Split data = read_data(options, config.train);
+  complete_config(config, data.train);
+  use_classes(data.train, config.model.classes);
+  use_classes(data.held_out, config.model.classes);
+
+  RunFolder folder(options, to_toml(config), config.train.log_every);
+  for (const Dataset* set : {&data.train, &data.held_out}) {
+    for (const std::string& warning : set->warnings) folder.log("warning: " + warning);
+  }
+  folder.log(text("training on ", data.train.samples.size(), " images, validating on ",
+                  data.held_out.samples.size()));
+  Training training(config, data, folder);
+  if (options.resume) training.resume();
+  return training.run();
+}
 
 }  // namespace soma

@@ -1,0 +1,82 @@
+#include "apps/inference.h"
+
+#include <filesystem>
+
+#include "base/check.h"
+#include "data/preprocess.h"
+#include "evaluation/overlap.h"
+#include "tensor/safetensors.h"
+
+namespace soma {
+namespace {
+
+namespace fs = std::filesystem;
+
+// config.toml beside a weights file or, as in a run folder, one folder up.
+std::string configuration_of(const fs::path& weights) {
+  const fs::path folder = weights.parent_path();
+  for (const fs::path& candidate : {folder / "config.toml", folder / ".." / "config.toml"}) {
+    if (fs::exists(candidate)) return candidate.string();
+  }
+  return "";
+}
+
+fs::path weights_of(const std::string& model) {
+  if (!fs::is_directory(model)) return model;
+  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+    const fs::path weights = fs::path(model) / "weights" / name;
+    if (fs::exists(weights)) return weights;
+  }
+  fail(model, "has no weights/best.safetensors; give a run folder or a weights file");
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
+                       const std::vector<std::string>& overrides) {
+  check(fs::exists(model), model, "no such file or folder; expected a run folder or weights");
+  const fs::path weights = weights_of(model);
+  std::vector<std::string> files = config_files;
+  if (files.empty() && !configuration_of(weights).empty()) {
+    files.push_back(configuration_of(weights));
+  }
+  RunConfig config = load_config(files, overrides);
+  check(!config.model.classes.empty(), weights.string(),
+        "has no configuration beside it; give --config FILE or model.classes=[...]");
+  MaskRcnn network(config.model, 0);
+  try {
+    load_state(network, read_safetensors(weights.string()).tensors);
+  } catch (const Error& error) {
+    fail(weights.string(), error.what());
+  }
+  return {config, network.prepared()};
+}
+
+ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
+                               const Image& image) {
+  const NetworkInput input = preprocess(image, config.input);
+  const Tensor size = Tensor::of<int32_t>({1, 2}, {static_cast<int32_t>(input.network.height),
+                                                   static_cast<int32_t>(input.network.width)});
+  const ImageFrame frame{image.height, image.width, 1 / input.scale_y, 1 / input.scale_x};
+  ImagePredictions result;
+  result.id = sample.id;
+  result.file_name = sample.file_name;
+  result.coco_id = sample.coco_id;
+  result.height = image.height;
+  result.width = image.width;
+  result.predictions = model.detect(input.images, size, {frame}, config.test)[0];
+  return result;
+}
+
+std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test) {
+  OverlapRules rules;
+  for (const double score : test.submission_score) {
+    rules.min_score.push_back(static_cast<float>(score));
+  }
+  for (const double pixels : test.min_pixels) {
+    rules.min_pixels.push_back(static_cast<int64_t>(pixels));
+  }
+  return resolve_overlaps(image, rules);
+}
+
+}  // namespace soma

@@ -1,0 +1,33 @@
+// What train (validation), predict and eval share: a model brought up from its files, run on the
+// samples of a data set.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apps/config.h"
+#include "data/annotations.h"
+#include "data/image.h"
+#include "models/maskrcnn/mask_rcnn.h"
+
+namespace soma {
+
+struct LoadedModel {
+  RunConfig config;
+  MaskRcnn model;  // prepared for inference
+};
+
+// MODEL is a run folder (weights/best.safetensors and config.toml) or a .safetensors file, whose
+// configuration is config.toml beside it or one folder up, unless `config_files` are given.
+// Overrides go on top. Error: one line naming the file.
+LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
+                       const std::vector<std::string>& overrides);
+
+// The image of `sample` through the model; boxes and masks in the file's pixels.
+ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
+                               const Image& image);
+
+// The cells that are submitted, drawn and measured: thresholds, then no overlaps.
+std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test);
+
+}  // namespace soma

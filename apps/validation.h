@@ -1,0 +1,25 @@
+// Validation during training: the averaged weights predict held-out images and are scored as
+// `soma eval` scores them.
+#pragma once
+#include <map>
+#include <string>
+
+#include "apps/config.h"
+#include "data/annotations.h"
+#include "models/maskrcnn/mask_rcnn.h"
+
+namespace soma {
+
+struct Validation {
+  double kaggle = 0;  // of the submitted cells
+  double ap = 0;      // COCO mask AP of all detections; NaN without a truth
+  int64_t images = 0;
+  double seconds = 0;
+};
+
+// Scores `weights` on the first `limit` samples; once `seconds` have passed no further image is
+// begun (0: no limit). The model is built anew from `config`, so training's own is not touched.
+Validation validate(const RunConfig& config, const std::map<std::string, Tensor>& weights,
+                    const Dataset& dataset, int64_t limit, double seconds);
+
+}  // namespace soma
