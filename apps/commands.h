@@ -5,8 +5,15 @@
 
 namespace soma {
 
+int bench_command(const Options& options);
+int convert_command(const Options& options);
+int eval_command(const Options& options);
 int info_command(const Options& options);
 int predict_command(const Options& options);
+int show_command(const Options& options);
+int stats_command(const Options& options);
+int submit_command(const Options& options);
+int synth_command(const Options& options);
 int train_command(const Options& options);
 
 }  // namespace soma

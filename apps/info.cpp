@@ -48,9 +48,7 @@ int info_command(const Options& options) {
   const Console console(options);
   check_usage(options.overrides.empty() || options.keys, "key=value", "goes with --keys");
   if (options.keys) {
-    const std::vector<std::string> files =
-        options.config.empty() ? std::vector<std::string>{} : std::vector{options.config};
-    console.result(to_toml(load_config(files, options.overrides)));
+    console.result(to_toml(load_config(config_files(options), options.overrides)));
   } else if (!options.models.empty()) {
     const SafetensorsHeader header = read_safetensors_header(options.models[0]);
     if (console.json())

@@ -1,5 +1,5 @@
-// The command line as plain values. CLI11 is known to options.cpp only; each command reads the
-// members that it declared there and leaves the others at their defaults.
+// The command line as plain values. CLI11 is known to options.cpp and command_table.cpp only; each
+// command reads the members that it declared there and leaves the others at their defaults.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -35,19 +35,22 @@ struct Options {
   // What comes out.
   std::string out;
   std::vector<std::string> formats;
-  std::string names = "soma";  // of converted weights: soma | torchvision
   bool dry_run = false;
 
   // train
   bool resume = false;
   int folds = 0, fold = -1;  // 0: no folds
 
-  int64_t max_detections = 1000;                  // eval --max-dets
+  int max_detections = 1000;                      // eval --max-dets
   int64_t image_count = 60;                       // synth --images
   int64_t image_width = 704, image_height = 520;  // synth --size
-  std::string bench = "peak";
+  std::string bench = "peak", only;               // bench: peak | ops; of the layers with this name
+  int repeats = 5;
   bool keys = false;  // info --keys
 };
+
+// --config as a list, for load_config().
+std::vector<std::string> config_files(const Options& options);
 
 struct Command {
   const char* name;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -21,6 +22,7 @@ struct Trace {
   std::atomic<bool> on{false};
   std::mutex mutex;
   std::string path;
+  std::FILE* file = nullptr;
   std::vector<Span> spans;
 };
 
@@ -44,14 +46,15 @@ int thread_number() {
 
 void start_trace(const std::string& path) {
   trace().path = path;
+  trace().file = std::fopen(path.c_str(), "w");
+  check(trace().file != nullptr, path, "cannot be written; choose a folder that exists");
   trace().on = true;
 }
 
 void finish_trace() {
   if (!trace().on.exchange(false)) return;
   const std::lock_guard lock(trace().mutex);
-  std::FILE* file = std::fopen(trace().path.c_str(), "w");
-  check(file != nullptr, trace().path, "cannot be written; choose a folder that exists");
+  std::FILE* file = std::exchange(trace().file, nullptr);
   std::fputs("[", file);
   const char* separator = "\n";
   for (const Span& span : trace().spans) {

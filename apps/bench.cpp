@@ -1,0 +1,63 @@
+// `soma bench`: how fast this machine can compute, and how near soma's layers come to it.
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/console.h"
+#include "ops/bench.h"
+#include "ops/cpu/isa.h"
+
+namespace soma {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void bench_peak(const Console& console) {
+  const double peak = measure_peak(BenchClock::wall);
+  if (console.json())
+    return console.result(
+        Json{{"gflop_per_s", peak}, {"threads", thread_count()}, {"isa", isa_name()}}.dump() +
+        "\n");
+  char line[128];
+  std::snprintf(line, sizeof line, "%.1f GFLOP/s of f32 multiply-adds, %d threads, %s\n", peak,
+                thread_count(), isa_name());
+  console.result(line);
+}
+
+void bench_ops(const Options& options, const Console& console) {
+  BenchOptions bench;
+  bench.repeats = options.repeats;
+  bench.only = options.only;
+  const std::vector<LayerTiming> timings = bench_layers(bench);
+  Json rows = Json::array();
+  std::string table =
+      "layer                    pass              GFLOP       ms  GFLOP/s  of peak\n";
+  for (const LayerTiming& t : timings) {
+    rows.push_back({{"layer", t.layer},
+                    {"pass", t.pass},
+                    {"gflop", t.gflop},
+                    {"ms", t.milliseconds},
+                    {"best_ms", t.best_milliseconds},
+                    {"gflop_per_s", t.gflop_per_s},
+                    {"share", t.share}});
+    char line[192];
+    std::snprintf(line, sizeof line, "%-24s %-16s %6.2f %8.2f %8.1f %7.0f%%\n", t.layer.c_str(),
+                  t.pass, t.gflop, t.milliseconds, t.gflop_per_s, 100 * t.share);
+    table += line;
+  }
+  console.result(console.json() ? Json{{"layers", rows}}.dump() + "\n" : table);
+}
+
+}  // namespace
+
+int bench_command(const Options& options) {
+  const Console console(options);
+  if (options.bench == "ops")
+    bench_ops(options, console);
+  else
+    bench_peak(console);
+  return 0;
+}
+
+}  // namespace soma

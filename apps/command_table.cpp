@@ -1,0 +1,203 @@
+#include "apps/command_table.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "apps/commands.h"
+#include "apps/usage.h"
+
+namespace soma {
+namespace {
+
+// Options that several commands have under the same name.
+CLI::Option* add_data(CLI::App& app, Options& o) {
+  app.add_option("--images", o.images_dir, "folder of DATA's images, where they are not beside it");
+  return app
+      .add_option("--data", o.data,
+                  "competition folder, COCO .json, .csv, or a folder with images/ and labels/")
+      ->required();
+}
+void add_model(CLI::App& app, Options& o, bool required) {
+  app.add_option("--model", o.models, "run folder or weights file; may be repeated")
+      ->allow_extra_args(false)
+      ->required(required);
+}
+void add_images(CLI::App& app, Options& o) {
+  app.add_option("--images", o.images, "files, folders or globs")->required();
+}
+void add_config(CLI::App& app, Options& o) {
+  app.add_option("--config", o.config, "configuration (TOML); key=value goes on top");
+}
+void add_words(CLI::App& app, const char* name, std::vector<std::string>& out, const char* help) {
+  app.add_option(name, out, help)->delimiter(',')->allow_extra_args(false);
+}
+void add_out(CLI::App& app, Options& o, const char* help) {
+  app.add_option("--out", o.out, help)->required();
+}
+
+void declare_train(CLI::App& app, Options& o) {
+  add_data(app, o);
+  app.add_option("--val", o.val, "DATA to validate on; else a tenth of --data is held out");
+  app.add_option("--val-images", o.val_images_dir, "folder of the images of --val");
+  app.add_option("--folds", o.folds, "hold out one of so many folds")->check(CLI::Range(2, 1000));
+  app.add_option("--fold", o.fold, "which fold, from 0")->check(CLI::Range(0, 999));
+  add_out(app, o, "run folder");
+  app.add_flag("--resume", o.resume, "go on with the run in --out");
+  add_config(app, o);
+}
+
+void declare_predict(CLI::App& app, Options& o) {
+  add_model(app, o, true);
+  add_images(app, o);
+  add_out(app, o, "folder of the results");
+  add_words(app, "--format", o.formats,
+            "comma-joined: submission coco overlay measurements labels raw yolo labelme imagej "
+            "geojson");
+  app.add_flag("--dry-run", o.dry_run, "print the predicted time only");
+  add_config(app, o);
+}
+
+void parse_size(const std::string& size, Options& o) {
+  const auto number = [](const char* first, const char* last, int64_t& out) {
+    const auto [end, error] = std::from_chars(first, last, out);
+    return error == std::errc() && end == last && out >= 16 && out <= 32768;
+  };
+  const char *first = size.data(), *last = first + size.size(),
+             *cross = std::find(first, last, 'x');
+  check_usage(cross != last && number(first, cross, o.image_width) &&
+                  number(cross + 1, last, o.image_height),
+              "--size", "expected WIDTHxHEIGHT, each from 16 to 32768, got ", size);
+}
+
+void declare_synth(CLI::App& app, Options& o) {
+  app.add_option("OUT", o.out, "folder of the images and tables")->required();
+  app.add_option("--images", o.image_count, "how many to train on; a quarter as many to test on")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--size", [&o](const std::string& size) { parse_size(size, o); }, "WIDTHxHEIGHT")
+      ->default_str("704x520");
+}
+
+void declare_stats(CLI::App& app, Options& o) { add_data(app, o); }
+
+void declare_show(CLI::App& app, Options& o) {
+  add_data(app, o);
+  add_out(app, o, "folder of the pictures");
+  add_words(app, "--ids", o.ids, "comma-joined ids of the images; all when not given");
+  app.add_option("--predictions", o.predictions, "submission or COCO results to hold against DATA");
+  add_config(app, o);
+}
+
+void declare_eval(CLI::App& app, Options& o) {
+  add_data(app, o);
+  add_model(app, o, false);
+  app.add_option("--predictions", o.predictions, "submission (.csv) or COCO results (.json)");
+  app.add_option("--max-dets", o.max_detections, "detections per image and class that count for AP")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  add_config(app, o);
+}
+
+void declare_submit(CLI::App& app, Options& o) {
+  app.add_option("--predictions", o.predictions, "COCO results (.json) or a submission (.csv)")
+      ->required();
+  add_images(app, o);
+  add_out(app, o, "the submission (.csv)");
+  add_config(app, o);
+}
+
+void declare_convert(CLI::App& app, Options& o) {
+  app.add_option("IN", o.input, "DATA in any form that is read")->required();
+  app.add_option("OUT", o.out, ".csv (competition), .json (COCO) or a folder (label images)")
+      ->required();
+  app.add_option("--images", o.images_dir, "folder of the images, where they are not beside IN");
+}
+
+void declare_bench(CLI::App& app, Options& o) {
+  app.add_option("WHAT", o.bench, "peak: the machine's arithmetic; ops: the layers of a network")
+      ->check(CLI::IsMember({"peak", "ops"}))
+      ->capture_default_str();
+  app.add_option("--only", o.only, "ops: layers whose name holds this");
+  app.add_option("--repeats", o.repeats, "ops: runs of which the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+}
+
+void declare_info(CLI::App& app, Options& o) {
+  app.add_option("--model", o.models, "list the tensors of this .safetensors file")->expected(1);
+  app.add_flag("--keys", o.keys, "list every configuration key with its value");
+  add_config(app, o);
+}
+
+}  // namespace
+
+void declare_shared(CLI::App& app, Options& o) {
+  app.add_option("--device", o.device, "where to compute")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "emulator"}))
+      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--gpu-libraries", [&o](const std::string& word) { o.gpu_libraries = word == "on"; },
+         "use cuBLAS and cuDNN where they are found")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str("on");
+  app.add_option("--threads", o.threads, "threads; 0: every core")->check(CLI::Range(0, 4096));
+  app.add_option("--seed", o.seed, "of everything random")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 62));
+  app.add_flag("--json", o.json, "one JSON object on stdout, everything else on stderr");
+  app.add_flag("--quiet", o.quiet, "only results and errors");
+  app.add_option("--trace", o.trace, "write what ran when to this file (Chrome trace events)");
+}
+
+const std::vector<TableRow>& command_table() {
+  static const std::vector<TableRow> table = {
+      {{"synth", "draw cells of three types, in the competition's layout",
+        "soma synth DATA --images 60 --seed 0", synth_command},
+       declare_synth,
+       false},
+      {{"train", "train a model on DATA",
+        "soma train --data DATA --out runs/first model.preset=cells train.minutes=20",
+        train_command},
+       declare_train,
+       true},
+      {{"predict", "find the cells in images",
+        "soma predict --model runs/first --images DATA/test --out cells --format "
+        "submission,overlay",
+        predict_command},
+       declare_predict,
+       true},
+      {{"eval", "score predictions on annotated DATA",
+        "soma eval --data DATA/test.csv --images DATA/test --predictions cells/coco.json",
+        eval_command},
+       declare_eval,
+       true},
+      {{"stats", "sizes, counts, faults of the masks, suggested anchors",
+        "soma stats --data DATA --json", stats_command},
+       declare_stats,
+       false},
+      {{"show", "draw the cells of DATA, and predictions beside them",
+        "soma show --data DATA --out pictures --ids a,b", show_command},
+       declare_show,
+       true},
+      {{"submit", "predictions to a submission without overlaps",
+        "soma submit --predictions cells/coco.json --images DATA/test --out submission.csv "
+        "test.min_pixels=75",
+        submit_command},
+       declare_submit,
+       true},
+      {{"convert", "annotations from one form to another", "soma convert DATA annotations.json",
+        convert_command},
+       declare_convert,
+       false},
+      {{"info", "the build and this machine; --model FILE: the tensors of a file",
+        "soma info --model runs/first/weights/best.safetensors", info_command},
+       declare_info,
+       true},
+      {{"bench", "measure this machine", "soma bench ops --only res2", bench_command},
+       declare_bench,
+       false},
+  };
+  return table;
+}
+
+}  // namespace soma

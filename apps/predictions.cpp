@@ -1,0 +1,45 @@
+#include "apps/predictions.h"
+
+#include "apps/inference.h"
+#include "base/parallel.h"
+#include "base/read_file.h"
+#include "data/coco_results.h"
+#include "data/submission.h"
+
+namespace soma {
+
+Predictions read_predictions(const std::string& path, const Dataset& dataset) {
+  const std::string head = read_file_head(path, 4096);
+  const size_t first = head.find_first_not_of("\xEF\xBB\xBF \t\r\n");
+  Predictions result;
+  result.detections = first != head.npos && (head[first] == '[' || head[first] == '{');
+  if (result.detections) {
+    result.images = read_coco_results(path, dataset);
+  } else {
+    Submission submission = read_submission(path, dataset.samples);
+    result.images = std::move(submission.images);
+    result.missing = std::move(submission.missing);
+  }
+  return result;
+}
+
+Dataset images_for_predictions(const std::vector<std::string>& paths) {
+  constexpr int64_t kMostCategories = 10000;
+  Dataset dataset = list_images(paths);
+  dataset.category_ids.clear();
+  for (int64_t id = 1; id <= kMostCategories; ++id) dataset.category_ids.push_back(id);
+  return dataset;
+}
+
+std::vector<ImagePredictions> submitted_cells(const Predictions& predictions,
+                                              const TestConfig& test) {
+  std::vector<ImagePredictions> cells = predictions.images;
+  if (!predictions.detections) return cells;
+  parallel_for(std::ssize(cells), [&](int64_t i) {
+    ImagePredictions& image = cells[static_cast<size_t>(i)];
+    image.predictions = submitted_cells(image, test);
+  });
+  return cells;
+}
+
+}  // namespace soma

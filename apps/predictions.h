@@ -1,0 +1,28 @@
+// Predictions from a file, and the cells among detections that are submitted, drawn and scored.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "data/annotations.h"
+#include "models/maskrcnn/config.h"
+
+namespace soma {
+
+struct Predictions {
+  std::vector<ImagePredictions> images;  // as the data set's samples
+  bool detections = false;               // with scores (COCO results); else cells (a submission)
+  std::vector<std::string> missing;      // ids of samples without a row in a submission
+};
+
+// A submission CSV or COCO results, told apart by content. Error: one line with the place.
+Predictions read_predictions(const std::string& path, const Dataset& dataset);
+
+// The data set that --images of the command names, in the categories 1, 2, 3 ... since images
+// alone do not say which categories a predictions file may name.
+Dataset images_for_predictions(const std::vector<std::string>& paths);
+
+// submitted_cells() of inference.h for all images of a file; the cells of a submission as they are.
+std::vector<ImagePredictions> submitted_cells(const Predictions& predictions,
+                                              const TestConfig& test);
+
+}  // namespace soma

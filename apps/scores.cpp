@@ -1,0 +1,88 @@
+#include "apps/scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+
+namespace soma {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<ImagePair> pairs_of(const Dataset& dataset, std::span<const ImagePredictions> found) {
+  check(found.size() == dataset.samples.size(), "scores", "expected predictions for ",
+        dataset.samples.size(), " images, got ", found.size());
+  std::vector<ImagePair> pairs;
+  for (size_t i = 0; i < found.size(); ++i)
+    pairs.push_back({dataset.samples[i].instances, found[i].predictions});
+  return pairs;
+}
+
+std::string decimals(double value) {
+  char buffer[32] = "   -  ";
+  if (std::isfinite(value)) std::snprintf(buffer, sizeof buffer, "%.4f", value);
+  return buffer;
+}
+
+double class_ap(const Scores& scores, size_t c) {
+  return scores.ap ? scores.ap->classes[c] : kNone;
+}
+
+}  // namespace
+
+Scores score_predictions(const Dataset& dataset, std::span<const ImagePredictions> cells,
+                         std::span<const ImagePredictions> detections, int max_detections) {
+  const auto classes = static_cast<int>(dataset.classes.size());
+  Scores scores{dataset.classes, kaggle_score(pairs_of(dataset, cells), classes), {}};
+  if (!detections.empty())
+    scores.ap = coco_ap(pairs_of(dataset, detections), classes, max_detections);
+  return scores;
+}
+
+std::string to_json(const Scores& scores) {
+  const KaggleScore& kaggle = scores.kaggle;
+  Json kaggle_per_class = Json::object(), ap_per_class = Json::object();
+  for (size_t c = 0; c < scores.classes.size(); ++c) {
+    kaggle_per_class[scores.classes[c]] = kaggle.classes[c].score;
+    ap_per_class[scores.classes[c]] = class_ap(scores, c);
+  }
+  const Json out = {{"images", kaggle.images.size()},
+                    {"kaggle", kaggle.mean},
+                    {"kaggle_interval", {kaggle.interval.first, kaggle.interval.second}},
+                    {"kaggle_per_class", kaggle_per_class},
+                    {"AP", scores.ap ? scores.ap->ap : kNone},
+                    {"AP50", scores.ap ? scores.ap->ap50 : kNone},
+                    {"AP75", scores.ap ? scores.ap->ap75 : kNone},
+                    {"AP_per_class", ap_per_class}};
+  return out.dump() + "\n";  // NaN becomes null
+}
+
+std::string to_table(const Scores& scores) {
+  const KaggleScore& kaggle = scores.kaggle;
+  size_t width = 5;
+  for (const std::string& name : scores.classes) width = std::max(width, name.size());
+  const auto row = [&](const std::string& name, const std::string& images, double score,
+                       double ap) {
+    return text(name, std::string(width - name.size(), ' '), "  ",
+                std::string(6 - std::min<size_t>(6, images.size()), ' '), images, "  ",
+                decimals(score), "  ", decimals(ap), "\n");
+  };
+  std::string out = text(std::string(width, ' '), "  images   score      AP\n");
+  for (size_t c = 0; c < scores.classes.size(); ++c)
+    out += row(scores.classes[c], text(kaggle.classes[c].images), kaggle.classes[c].score,
+               class_ap(scores, c));
+  out += row("all", text(kaggle.images.size()), kaggle.mean, scores.ap ? scores.ap->ap : kNone);
+  out += text("score: the competition's, 95 % interval ", decimals(kaggle.interval.first), " to ",
+              decimals(kaggle.interval.second));
+  if (scores.ap)
+    out += text("; AP: COCO's of masks, AP50 ", decimals(scores.ap->ap50), ", AP75 ",
+                decimals(scores.ap->ap75));
+  return out + "\n";
+}
+
+}  // namespace soma

@@ -1,0 +1,32 @@
+// The scores of predictions on a data set as `soma eval` prints them: the competition's score with
+// its interval and per class, COCO's mask AP of scored detections.
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/annotations.h"
+#include "evaluation/coco_ap.h"
+#include "evaluation/kaggle_score.h"
+
+namespace soma {
+
+struct Scores {
+  std::vector<std::string> classes;
+  KaggleScore kaggle;        // of the cells
+  std::optional<CocoAp> ap;  // of the detections; none for a submission, which has no scores
+};
+
+// `cells` and `detections` as the data set's samples; empty `detections` leave AP out. At most
+// max_detections per image count for AP.
+Scores score_predictions(const Dataset& dataset, std::span<const ImagePredictions> cells,
+                         std::span<const ImagePredictions> detections, int max_detections);
+
+// One JSON object: images, kaggle, kaggle_interval, kaggle_per_class, AP, AP50, AP75, AP_per_class;
+// null where a number is not defined.
+std::string to_json(const Scores& scores);
+// The same as a short table.
+std::string to_table(const Scores& scores);
+
+}  // namespace soma

@@ -1,0 +1,83 @@
+// `soma show`: the cells of a data set drawn on its images, with predictions beside the truth, and
+// a contact sheet of the first images.
+#include <algorithm>
+#include <filesystem>
+
+#include "apps/commands.h"
+#include "apps/config.h"
+#include "apps/console.h"
+#include "apps/interrupt.h"
+#include "apps/predictions.h"
+#include "apps/usage.h"
+#include "data/draw.h"
+#include "data/image_io.h"
+#include "evaluation/kaggle_score.h"
+
+namespace soma {
+namespace {
+
+constexpr size_t kMostTiles = 24;  // of the contact sheet
+
+std::vector<size_t> chosen(const Dataset& dataset, const std::vector<std::string>& ids) {
+  std::vector<size_t> places;
+  std::vector<std::string> known;
+  for (size_t i = 0; i < dataset.samples.size(); ++i) known.push_back(dataset.samples[i].id);
+  if (ids.empty())
+    for (size_t i = 0; i < known.size(); ++i) places.push_back(i);
+  for (const std::string& id : ids) {
+    const auto found = std::find(known.begin(), known.end(), id);
+    check_usage(found != known.end(), "--ids", "no image ", id, " in the data",
+                did_you_mean(id, known));
+    places.push_back(static_cast<size_t>(found - known.begin()));
+  }
+  return places;
+}
+
+Image draw_sample(const Sample& sample, const std::vector<std::string>& classes) {
+  const std::string count = text(sample.id, ": ", sample.instances.size(), " cells");
+  const std::vector<Mark> marks = marks_of(std::span(sample.instances), classes);
+  return with_title(draw_marks(read_image(sample.path), marks), count);
+}
+
+// Hits at IoU above .5 in green, false ones in red, misses in blue.
+Image draw_hits(const Sample& sample, const ImagePredictions& cells) {
+  const Hits hits = count_hits({sample.instances, cells.predictions}, 0);
+  const std::vector<Mark> marks =
+      hit_marks(sample.instances, cells.predictions, hits.truths, hits.predictions);
+  return with_title(draw_marks(read_image(sample.path), marks),
+                    hit_title(sample.id, hits.truths, hits.predictions));
+}
+
+}  // namespace
+
+int show_command(const Options& options) {
+  const Console console(options);
+  const RunConfig config = load_config(config_files(options), options.overrides);
+  const Dataset dataset = read_dataset(options.data, options.images_dir);
+  for (const std::string& warning : dataset.warnings) console.warn(warning);
+  const std::vector<size_t> places = chosen(dataset, options.ids);
+  std::vector<ImagePredictions> cells;
+  if (!options.predictions.empty())
+    cells = submitted_cells(read_predictions(options.predictions, dataset), config.test);
+
+  std::error_code error;
+  std::filesystem::create_directories(options.out, error);
+  check(!error, options.out, "cannot be made: ", error.message());
+  std::vector<Image> tiles;
+  ProgressBar bar(console, "drawing", std::ssize(places));
+  watch_interrupts();
+  for (size_t n = 0; n < places.size() && !interrupted(); ++n) {
+    const Sample& sample = dataset.samples[places[n]];
+    Image picture = cells.empty() ? draw_sample(sample, {}) : draw_hits(sample, cells[places[n]]);
+    write_png(options.out + "/" + sample.id + ".png", picture);
+    if (tiles.size() < kMostTiles) tiles.push_back(std::move(picture));
+    bar.advance(static_cast<int64_t>(n) + 1);
+  }
+  if (interrupted()) return kInterruptedCode;
+  const std::string sheet = options.out + "/contact_sheet.png";
+  write_png(sheet, contact_sheet(tiles));
+  console.say(text(sheet, ": ", tiles.size(), " of ", places.size(), " pictures in ", options.out));
+  return 0;
+}
+
+}  // namespace soma
