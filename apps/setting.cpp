@@ -1,9 +1,18 @@
-#define TOML_HEADER_ONLY 1
 #include "apps/setting.h"
+
+#include "apps/usage.h"
+
+// toml++ asserts, and in release builds assumes, that a value does not start with ], } or a comma;
+// users can write that. Its assertions become errors in every build.
+namespace soma {
+[[noreturn]] static void refuse_toml() { throw UsageError("not valid TOML"); }
+}  // namespace soma
+#undef NDEBUG
+#define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : soma::refuse_toml())
+#define TOML_HEADER_ONLY 1
 
 #include <toml++/toml.h>
 
-#include "apps/usage.h"
 #include "base/read_file.h"
 
 namespace soma {
@@ -16,11 +25,41 @@ std::string one_line(std::string_view words) {
   return out;
 }
 
+// toml++ reaches an unreachable() on letters beyond ASCII outside of strings, so it never sees any:
+// each such byte, and ~ itself, becomes ~ and two hexadecimal digits on the way in, and is put back
+// in keys and strings on the way out.
+constexpr std::string_view kHex = "0123456789abcdef";
+
+std::string to_ascii(std::string_view words) {
+  if (words.substr(0, 3) == "\xEF\xBB\xBF") words.remove_prefix(3);
+  std::string out;
+  for (const char c : words) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 128 && c != '~')
+      out += c;
+    else
+      out += text('~', kHex[byte >> 4], kHex[byte & 15]);
+  }
+  return out;
+}
+
+std::string from_ascii(std::string_view words) {
+  std::string out;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const size_t high = i + 2 < words.size() ? kHex.find(words[i + 1]) : kHex.npos;
+    const size_t low = i + 2 < words.size() ? kHex.find(words[i + 2]) : kHex.npos;
+    const bool coded = words[i] == '~' && high != kHex.npos && low != kHex.npos;
+    out += coded ? static_cast<char>(high * 16 + low) : words[i];
+    if (coded) i += 2;
+  }
+  return out;
+}
+
 Value to_value(const toml::node& node) {
   if (const auto flag = node.value_exact<bool>()) return {*flag};
   if (const auto integer = node.value_exact<int64_t>()) return {*integer};
   if (const auto number = node.value_exact<double>()) return {*number};
-  if (auto word = node.value_exact<std::string>()) return {std::move(*word)};
+  if (const auto word = node.value_exact<std::string>()) return {from_ascii(*word)};
   if (!node.is_array()) return {};
   std::vector<Value> list;
   for (const toml::node& element : *node.as_array()) list.push_back(to_value(element));
@@ -30,7 +69,7 @@ Value to_value(const toml::node& node) {
 void flatten(const toml::table& table, const std::string& prefix, const std::string& path,
              std::vector<Setting>& out) {
   for (const auto& [name, node] : table) {
-    const std::string key = prefix + std::string(name.str());
+    const std::string key = prefix + from_ascii(name.str());
     if (node.is_table())
       flatten(*node.as_table(), key + ".", path, out);
     else
@@ -42,11 +81,13 @@ void flatten(const toml::table& table, const std::string& prefix, const std::str
 // False when the text is not exactly one TOML value.
 bool parse_value(const std::string& words, Value& out) {
   try {
-    const toml::table table = toml::parse("value = " + words);
+    const toml::table table = toml::parse("value = " + to_ascii(words));
     if (table.size() != 1 || table.get("value")->is_table()) return false;
     out = to_value(*table.get("value"));
     return true;
   } catch (const toml::parse_error&) {
+    return false;
+  } catch (const UsageError&) {  // an assertion of toml++
     return false;
   }
 }
@@ -86,10 +127,12 @@ std::vector<Setting> read_settings(const std::string& path) {
   const std::string content = read_file(path, kMostBytes);
   std::vector<Setting> settings;
   try {
-    flatten(toml::parse(content), "", path, settings);
+    flatten(toml::parse(to_ascii(content)), "", path, settings);
+  } catch (const UsageError&) {  // an assertion of toml++
+    throw UsageError(text(path, ": not valid TOML"));
   } catch (const toml::parse_error& problem) {
     throw UsageError(text(path, ":", problem.source().begin.line,
-                          ": not valid TOML: ", one_line(problem.description())));
+                          ": not valid TOML: ", one_line(from_ascii(problem.description()))));
   }
   return settings;
 }

@@ -148,6 +148,22 @@ TEST_CASE("keys reach the members that their names say") {
   CHECK(load_config({}, {"model.weights="}).model.weights.empty());
 }
 
+TEST_CASE("letters beyond ASCII, tildes and bytes that are no UTF-8 stay what they are") {
+  const std::string words[] = {"\xC3\xA9",     "~",   "~c3~a9", "a~7", "\xE9.pth",
+                               "\xE2\x80\xA8", "~~7e"};
+  for (const std::string& word : words) {
+    const RunConfig config = load_config({}, {"model.weights=" + word});
+    CHECK(config.model.weights == word);
+    CHECK(load_config({}, {text("model.classes=[x, ", word, "]")}).model.classes.at(1) == word);
+    const TomlFile file(to_toml(config)), marked("\xEF\xBB\xBF" + to_toml(config));
+    CHECK(load_config({file.path}, {}).model.weights == word);
+    CHECK(load_config({marked.path}, {}).model.weights == word);
+  }
+  CHECK(has(error_of({}, {"mod\xC3\xA8l.norm=batch"}), "did you mean model.norm?"));
+  const TomlFile file("[\"mod\xC3\xA8l\"]\nnorm = 1\n");
+  CHECK(has(error_of({file.path}, {}), "mod\xC3\xA8l.norm: no such key; did you mean model.norm?"));
+}
+
 TEST_CASE("preset < file < override, and the last preset named counts") {
   const TomlFile file("[train]\nlr = 0.5\nbatch = 8\n[model]\npreset = \"torchvision\"\n");
   const RunConfig config = load_config({file.path}, {"train.batch=1"});
@@ -213,6 +229,9 @@ TEST_CASE("a wrong type or value is refused with what is expected") {
       {"augment.brightness=[2, 1]", "augment.brightness"},
       {"=3", "expected key=value"},
       {"train.lr", "expected key=value"},
+      {"train.lr=]", "expected a number"},
+      {"train.lr=,", "expected a number"},
+      {"train.lr=#", "expected a number"},
   };
   for (const auto& [assignment, words] : cases) {
     const std::string error = error_of({}, {assignment});
