@@ -9,7 +9,7 @@ namespace soma {
 // Opens the file, so that a path that cannot be written fails before the work; spans are kept from
 // now on.
 void start_trace(const std::string& path);
-void finish_trace();                        // writes the file; does nothing when none was started
+void finish_trace();  // writes the file; does nothing when none was started
 
 // The span of a scope; free when no trace was started. `name` must outlive the trace.
 class TraceSpan {
