@@ -77,6 +77,7 @@ class Outputs {
 }  // namespace
 
 int predict_command(const Options& options) {
+  watch_interrupts();
   check_usage(options.models.size() == 1, "predict", "needs one --model, got ",
               options.models.size());
   check_usage(!options.images.empty(), "predict", "needs --images PATH ...");

@@ -241,6 +241,7 @@ class Training {
 }  // namespace
 
 int train_command(const Options& options) {
+  watch_interrupts();
   check_usage(!options.out.empty(), "train", "needs --out RUN");
   const std::string saved = options.out + "/config.toml";
   std::vector<std::string> files;
