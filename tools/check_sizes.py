@@ -143,7 +143,7 @@ def names_below(root):
 def tracked(root):
     for name in sorted(names_below(root)):
         path = Path(root) / name
-        if path.suffix in TEXT and path.is_file() and not name.startswith("build"):
+        if path.suffix in TEXT and path.is_file() and not name.startswith(("build", "tests/goldens/")):
             yield name, path.read_text(encoding="utf-8")
 
 
