@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the pages name files that are there: every `path/in/backticks.h` and every link.
 
-Usage: check_docs.py [ROOT] | --self-test. Reads README.md and docs/*.md. Words in capitals stand for a
+Usage: check_docs.py [ROOT] | --self-test. Reads README.md and docs/*.md. NAME and x stand for any
 name (`ops/cpu/NAME.cpp`) and are passed over, as are CUDA files, which not every tree has.
 """
 import re
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 PATH = re.compile(r"`([\w.+-]+(?:/[\w.+-]+)+\.(?:h|cpp|py|sh|md|txt|build))`")
+STANDS_FOR_A_NAME = re.compile(r"\b[A-Z]{4,}|\bx\.")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
@@ -21,7 +22,7 @@ def check(root):
             continue
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
             targets = [root / path for path in PATH.findall(line)
-                       if not re.search(r"\b[A-Z]{4,}", path)]
+                       if not STANDS_FOR_A_NAME.search(path)]
             targets += [page.parent / link for link in LINK.findall(line)]
             found += [f"{page.relative_to(root)}:{number}: no file "
                       f"{target.relative_to(root).as_posix()}"
