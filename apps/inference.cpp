@@ -43,7 +43,7 @@ LoadedModel load_model(const std::string& model, const std::vector<std::string>&
   RunConfig config = load_config(files, overrides);
   check(!config.model.classes.empty(), weights.string(),
         "has no configuration beside it; give --config FILE or model.classes=[...]");
-  MaskRcnn network(config.model, 0);
+  MaskRcnn network = MaskRcnn::blank(config.model);
   try {
     load_state(network, read_safetensors(weights.string()).tensors);
   } catch (const Error& error) {

@@ -19,7 +19,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 Validation validate(const RunConfig& config, const std::map<std::string, Tensor>& weights,
                     const Dataset& dataset, int64_t limit, double seconds) {
   const auto start = std::chrono::steady_clock::now();
-  MaskRcnn model(config.model, 0);
+  MaskRcnn model = MaskRcnn::blank(config.model);
   load_state(model, weights);
   const MaskRcnn prepared = model.prepared();
   std::vector<ImagePredictions> all;

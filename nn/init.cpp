@@ -13,6 +13,7 @@ double fan_in(const Shape& weight) { return static_cast<double>(weight.product(1
 
 template <class Draw>
 Tensor Init::drawn(const Shape& shape, Draw draw) {
+  if (blank_) return Tensor::zeros(shape, dtype_);
   Random random(seed_, RandomUse::initialise, stream_++);
   std::vector<double> values(static_cast<size_t>(shape.numel()));
   for (double& value : values) value = draw(random);

@@ -9,6 +9,12 @@ namespace soma {
 class Init {
  public:
   explicit Init(uint64_t seed, DType dtype = DType::f32) : seed_(seed), dtype_(dtype) {}
+  // Zeros instead of draws: for a model whose values are loaded next.
+  static Init blank() {
+    Init init(0);
+    init.blank_ = true;
+    return init;
+  }
 
   Tensor constant(const Shape& shape, double value) { return Tensor::full(shape, value, dtype_); }
   Tensor normal(const Shape& shape, double deviation);
@@ -26,6 +32,7 @@ class Init {
   uint64_t seed_;
   DType dtype_;
   uint32_t stream_ = 0;
+  bool blank_ = false;
 };
 
 }  // namespace soma

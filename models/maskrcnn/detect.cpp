@@ -4,7 +4,6 @@
 #include "base/check.h"
 #include "models/maskrcnn/mask_rcnn.h"
 #include "ops/boxes.h"
-#include "ops/concat.h"
 #include "ops/elementwise.h"
 #include "ops/filter_boxes.h"
 #include "ops/gather.h"
@@ -17,11 +16,6 @@ namespace {
 
 // RoIs that go through the mask head at a time: their activations stay in the last-level cache.
 constexpr int64_t kMaskChunk = 32;
-
-Tensor rows(const Tensor& x, const Tensor& index) {
-  const NoGradScope scope;
-  return gather_rows(x, index).value();
-}
 
 }  // namespace
 
@@ -46,8 +40,9 @@ Detections MaskRcnn::detections(const Proposals& proposals, const BoxOutputs& ou
   const Kept kept = nms(boxes, scores, group, {test.nms, test.max_detections});
   const Tensor index = flatten_index(kept.index, count);
   const int64_t limit = test.max_detections;
-  return {rows(boxes.reshape({images * count, 4}), index).reshape({images, limit, 4}),
-          rows(scores.reshape({images * count, 1}), index).reshape({images, limit}),
+  const Tensor best = gather_rows(boxes.reshape({images * count, 4}), index).value();
+  const Tensor score = gather_rows(scores.reshape({images * count, 1}), index).value();
+  return {best.reshape({images, limit, 4}), score.reshape({images, limit}),
           take(group.reshape({images * count}), index).reshape({images, limit}), kept.count};
 }
 
@@ -57,7 +52,7 @@ Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
   const Tensor flat_label = detections.label.reshape({detections.label.numel()});
   const Compacted chosen = compact(flat_label, static_cast<int64_t>(config_.classes.size()));
   const Tensor index = trim(chosen.index, chosen.count);
-  const Tensor rois = rows(boxes_to_rois(detections.boxes, detections.count), index);
+  const Tensor rois = gather_rows(boxes_to_rois(detections.boxes, detections.count), index).value();
   const Tensor label = take(flat_label, index);
   const int64_t size = 2 * config_.mask_pool, count = index.extent(0);
   const Tensor result = Tensor::empty({count, size, size}, DType::f32, rois.device());

@@ -37,6 +37,10 @@ Variable Losses::total() const { return add(add(add(rpn_cls, rpn_box), add(cls, 
 MaskRcnn::MaskRcnn(const ModelConfig& config, uint64_t seed, DType dtype)
     : MaskRcnn(checked(config), Init(seed, dtype)) {}
 
+MaskRcnn MaskRcnn::blank(const ModelConfig& config) {
+  return MaskRcnn(checked(config), Init::blank());
+}
+
 MaskRcnn::MaskRcnn(const ModelConfig& config, Init init)
     : config_(config),
       backbone_(config, init),

@@ -3,7 +3,6 @@
 // N images, H W of the padded input, K rois, C classes, D detections at most per image.
 #pragma once
 #include <array>
-#include <memory>
 #include <vector>
 
 #include "masks/prediction.h"
@@ -38,6 +37,8 @@ class MaskRcnn : public Module {
  public:
   // Initial values from `seed`. Error when the configuration is no model.
   MaskRcnn(const ModelConfig& config, uint64_t seed, DType dtype = DType::f32);
+  // All zeros, nothing drawn: for load_state() (nn/module.h) to fill.
+  static MaskRcnn blank(const ModelConfig& config);
 
   // images [N, H, W, 4], H and W divisible by 32.
   Losses losses(const Tensor& images, const GroundTruth& truth, const StepId& step) const;

@@ -1,7 +1,5 @@
 #include "models/maskrcnn/rpn.h"
 
-#include <algorithm>
-
 #include "models/maskrcnn/anchors.h"
 #include "ops/boxes.h"
 #include "ops/concat.h"
@@ -24,12 +22,6 @@ Conv2d make_conv(int in, int out, int kernel, bool relu, Init& init) {
                 {.pad = kernel / 2, .relu = relu});
 }
 
-// Rows of x [R, ...] as a Tensor, without a graph.
-Tensor rows(const Tensor& x, const Tensor& index) {
-  const NoGradScope scope;
-  return gather_rows(x, index).value();
-}
-
 // The best anchors of one level, decoded.
 struct Candidates {
   Tensor boxes, scores;  // f32 [N, k, 4], [N, k]
@@ -41,19 +33,15 @@ Candidates best_of_level(const Tensor& logits, const Tensor& deltas, const Tenso
   const TopK top = top_k(logits.to(DType::f32), limit);
   const int64_t k = top.index.extent(1);
   const Tensor picked =
-      rows(deltas.reshape({images * count, 4}), flatten_index(top.index, count)).to(DType::f32);
-  const Tensor reference = rows(anchors, top.index.reshape({images * k}));
-  return {decode_boxes(reference, picked, BoxCoder()).reshape({images, k, 4}), top.value};
+      gather_rows(deltas.reshape({images * count, 4}), flatten_index(top.index, count)).value();
+  const Tensor reference = gather_rows(anchors, top.index.reshape({images * k})).value();
+  return {decode_boxes(reference, picked.to(DType::f32), BoxCoder()).reshape({images, k, 4}),
+          top.value};
 }
 
-Tensor joined(const std::vector<Tensor>& parts) {
-  const NoGradScope scope;
-  return concat(std::vector<Variable>(parts.begin(), parts.end()), 1).value();
-}
-
-Tensor all_anchors(const RpnOutputs& outputs) {
-  const NoGradScope scope;
-  return concat(std::vector<Variable>(outputs.anchors.begin(), outputs.anchors.end()), 0).value();
+// The levels' tensors as one; constants record no graph.
+Tensor joined(const std::vector<Tensor>& parts, int axis) {
+  return concat(std::vector<Variable>(parts.begin(), parts.end()), axis).value();
 }
 
 }  // namespace
@@ -96,40 +84,38 @@ Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bo
     groups.push_back(Tensor::full(best.scores.shape(), static_cast<double>(level), DType::i32,
                                   best.scores.device()));
   }
-  const Tensor all_boxes = joined(boxes), all_groups = joined(groups);
-  Tensor all_scores = joined(scores);
-  if (config_.rpn_sigmoid_scores) {
-    const NoGradScope scope;
-    all_scores = sigmoid(all_scores).value();
-  }
+  const Tensor all_boxes = joined(boxes, 1), all_groups = joined(groups, 1);
+  Tensor all_scores = joined(scores, 1);
+  if (config_.rpn_sigmoid_scores) all_scores = sigmoid(all_scores).value();
   filter_boxes(all_boxes, all_scores, image_size,
                {config_.rpn_min_side, config_.rpn_min_side == 0});
   const Kept kept = nms(all_boxes, all_scores, all_groups, {config_.rpn_nms, post});
   const int64_t count = all_boxes.extent(1);
   const Tensor index = flatten_index(kept.index, count);
-  return {rows(all_boxes.reshape({images * count, 4}), index).reshape({images, post, 4}),
-          rows(all_scores.reshape({images * count, 1}), index).reshape({images, post}), kept.count};
+  const Tensor best = gather_rows(all_boxes.reshape({images * count, 4}), index).value();
+  const Tensor score = gather_rows(all_scores.reshape({images * count, 1}), index).value();
+  return {best.reshape({images, post, 4}), score.reshape({images, post}), kept.count};
 }
 
-Matches Rpn::match(const RpnOutputs& outputs, const GroundTruth& truth) const {
-  return match_boxes(truth.boxes, truth.begin, all_anchors(outputs), Tensor(),
+Matches Rpn::match(const Tensor& anchors, const GroundTruth& truth) const {
+  return match_boxes(truth.boxes, truth.begin, anchors, Tensor(),
                      {config_.rpn_foreground, config_.rpn_background, true});
 }
 
-RpnSamples Rpn::targets(const RpnOutputs& outputs, const GroundTruth& truth, const Matches& matches,
+RpnSamples Rpn::targets(const Tensor& anchors, const GroundTruth& truth, const Matches& matches,
                         const Samples& drawn) const {
-  const Tensor anchors = all_anchors(outputs);
   const Tensor flat = flatten_index(drawn.index, anchors.extent(0));
   const Tensor matched = take(matches.matched.reshape({matches.matched.numel()}), flat);
-  const Tensor reference = rows(anchors, drawn.index.reshape({drawn.index.numel()}));
+  const Tensor reference = gather_rows(anchors, drawn.index.reshape({drawn.index.numel()})).value();
   return {flat, drawn.label.reshape({flat.extent(0)}),
-          encode_boxes(reference, rows(truth.boxes, matched), BoxCoder())};
+          encode_boxes(reference, gather_rows(truth.boxes, matched).value(), BoxCoder())};
 }
 
 RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
                        const StepId& step) const {
-  const Matches matches = match(outputs, truth);
-  return targets(outputs, truth, matches,
+  const Tensor anchors = joined(outputs.anchors, 0);
+  const Matches matches = match(anchors, truth);
+  return targets(anchors, truth, matches,
                  sample_labels(matches.label, {.count = config_.rpn_batch,
                                                .positive_fraction = config_.rpn_positive_fraction,
                                                .seed = step.seed,
@@ -139,7 +125,8 @@ RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
 
 RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
                        const Samples& drawn) const {
-  return targets(outputs, truth, match(outputs, truth), drawn);
+  const Tensor anchors = joined(outputs.anchors, 0);
+  return targets(anchors, truth, match(anchors, truth), drawn);
 }
 
 Rpn::Losses Rpn::losses(const RpnOutputs& outputs, const RpnSamples& samples) const {

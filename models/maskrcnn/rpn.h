@@ -60,8 +60,8 @@ class Rpn : public Module {
   void list(Members& members) override;
 
  private:
-  Matches match(const RpnOutputs& outputs, const GroundTruth& truth) const;
-  RpnSamples targets(const RpnOutputs& outputs, const GroundTruth& truth, const Matches& matches,
+  Matches match(const Tensor& anchors, const GroundTruth& truth) const;
+  RpnSamples targets(const Tensor& anchors, const GroundTruth& truth, const Matches& matches,
                      const Samples& drawn) const;
 
   ModelConfig config_;
