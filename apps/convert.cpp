@@ -5,6 +5,7 @@
 #include "apps/commands.h"
 #include "apps/console.h"
 #include "apps/usage.h"
+#include "base/atomic_file.h"
 #include "data/measurements.h"
 #include "data/writers.h"
 
@@ -16,9 +17,7 @@ namespace fs = std::filesystem;
 // OUT/labels/ID.png; label images know no classes, and one pixel belongs to one cell.
 void write_label_folder(const std::string& out, const Dataset& dataset, const Console& console) {
   const std::string folder = out + "/labels";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  check(!error, folder, "cannot be made: ", error.message());
+  make_folder(folder);
   if (dataset.classes.size() > 1)
     console.warn(text("label images name no classes; ", dataset.classes.size(), " become one"));
   for (const Sample& sample : dataset.samples) {

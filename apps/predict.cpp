@@ -1,7 +1,6 @@
 // `soma predict`: images in; submission, COCO results, measurements, label images and overlays out.
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "apps/commands.h"
 #include "apps/console.h"
@@ -32,22 +31,24 @@ class Outputs {
       check_usage(std::find(kFormats.begin(), kFormats.end(), format) != kFormats.end(), "--format",
                   "expected submission, coco, overlay, measurements or labels, got ", format);
     }
-    make_folder("");
-    if (wanted("overlay")) make_folder("overlays");
-    if (wanted("labels")) make_folder("labels");
+    make_folder(folder_);
+    if (wanted("overlay")) make_folder(path("overlays"));
+    if (wanted("labels")) make_folder(path("labels"));
     measurements_ = measurements_header();
   }
 
   // Writes what stands alone and keeps what goes into the joint files.
-  void add(const ImagePredictions& detections, const ImagePredictions& cells, const Image& image) {
+  void add(ImagePredictions detections, ImagePredictions cells, const Image& image) {
     if (wanted("overlay")) {
       const std::vector<Mark> marks = marks_of(cells.predictions);
       write_png(path("overlays/" + cells.id + ".png"), draw_marks(image, marks));
     }
     if (wanted("labels")) write_labels(path("labels/" + cells.id), label_cells(cells));
-    measurements_ += measurement_rows(cells, image, config_.model.classes);
-    detections_.push_back(detections);
-    cells_.push_back(cells);
+    if (wanted("measurements")) {
+      measurements_ += measurement_rows(cells, image, config_.model.classes);
+    }
+    detections_.push_back(std::move(detections));
+    cells_.push_back(std::move(cells));
   }
 
   void finish() const {
@@ -61,11 +62,6 @@ class Outputs {
     return std::find(formats_.begin(), formats_.end(), format) != formats_.end();
   }
   std::string path(const std::string& name) const { return (fs::path(folder_) / name).string(); }
-  void make_folder(const std::string& name) const {
-    std::error_code error;
-    fs::create_directories(path(name), error);
-    check(!error, path(name), "cannot be made: ", error.message());
-  }
 
   std::string folder_;
   const RunConfig& config_;
@@ -82,9 +78,8 @@ int predict_command(const Options& options) {
               options.models.size());
   check_usage(!options.images.empty(), "predict", "needs --images PATH ...");
   check_usage(!options.out.empty(), "predict", "needs --out DIR");
-  std::vector<std::string> files;
-  if (!options.config.empty()) files.push_back(options.config);
-  const LoadedModel loaded = load_model(options.models[0], files, options.overrides);
+  const LoadedModel loaded =
+      load_model(options.models[0], config_files(options), options.overrides);
   const Dataset images = list_images(options.images);
   const Console console(options);
   for (const std::string& warning : images.warnings) console.warn(warning);
@@ -95,13 +90,14 @@ int predict_command(const Options& options) {
     for (size_t i = 0; i < images.samples.size(); ++i) {
       if (interrupted()) return kInterruptedCode;
       const Image image = read_image(images.samples[i].path);
-      const ImagePredictions found =
-          predict_image(loaded.model, loaded.config, images.samples[i], image);
-      ImagePredictions cells = found;
-      cells.predictions = submitted_cells(found, loaded.config.test);
+      ImagePredictions found = predict_image(loaded.model, loaded.config, images.samples[i], image);
+      ImagePredictions cells{found.id,      found.file_name,
+                             found.coco_id, found.height,
+                             found.width,   submitted_cells(found, loaded.config.test)};
+      const std::string line = text(found.id, ": ", cells.predictions.size(), " cells");
       total += static_cast<int64_t>(cells.predictions.size());
-      outputs.add(found, cells, image);
-      console.say(text(found.id, ": ", cells.predictions.size(), " cells"));
+      outputs.add(std::move(found), std::move(cells), image);
+      console.say(line);
       bar.advance(static_cast<int64_t>(i) + 1);
     }
   }

@@ -1,7 +1,6 @@
 // `soma show`: the cells of a data set drawn on its images, with predictions beside the truth, and
 // a contact sheet of the first images.
 #include <algorithm>
-#include <filesystem>
 
 #include "apps/commands.h"
 #include "apps/config.h"
@@ -9,6 +8,7 @@
 #include "apps/interrupt.h"
 #include "apps/predictions.h"
 #include "apps/usage.h"
+#include "base/atomic_file.h"
 #include "data/draw.h"
 #include "data/image_io.h"
 #include "evaluation/kaggle_score.h"
@@ -60,9 +60,7 @@ int show_command(const Options& options) {
   if (!options.predictions.empty())
     cells = submitted_cells(read_predictions(options.predictions, dataset), config.test);
 
-  std::error_code error;
-  std::filesystem::create_directories(options.out, error);
-  check(!error, options.out, "cannot be made: ", error.message());
+  make_folder(options.out);
   std::vector<Image> tiles;
   ProgressBar bar(console, "drawing", std::ssize(places));
   watch_interrupts();

@@ -137,8 +137,8 @@ class Training {
       if (validation_due()) run_validation();
       if (progress_.iteration % train.save_every == 0) save();
     }
-    save();
-    if (interrupted()) return 130;
+    if (saved_iteration_ != progress_.iteration) save();
+    if (interrupted()) return kInterruptedCode;
     if (progress_.best_score < 0) write_weights("best");
     return 0;
   }
@@ -224,6 +224,7 @@ class Training {
   void save() {
     write_weights("last");
     save_training_state(folder_.file("weights/state.safetensors"), state(), progress_);
+    saved_iteration_ = progress_.iteration;
   }
 
   RunConfig config_;
@@ -236,6 +237,7 @@ class Training {
   Progress progress_;
   size_t next_validation_ = 0;
   int64_t validation_images_ = 0;
+  int64_t saved_iteration_ = -1;
 };
 
 }  // namespace
@@ -244,9 +246,8 @@ int train_command(const Options& options) {
   watch_interrupts();
   check_usage(!options.out.empty(), "train", "needs --out RUN");
   const std::string saved = options.out + "/config.toml";
-  std::vector<std::string> files;
-  if (options.resume) files.push_back(saved);
-  if (!options.config.empty()) files.push_back(options.config);
+  std::vector<std::string> files = config_files(options);
+  if (options.resume) files.insert(files.begin(), saved);
   RunConfig config = load_config(files, options.overrides);
   Split data = read_data(options, config.train);
   complete_config(config, data.train);

@@ -116,6 +116,12 @@ void AtomicFile::commit() {
   if (!synced) fail_to("synced");
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  check(!error, path, "cannot be made: ", error.message());
+}
+
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);

@@ -10,6 +10,9 @@ namespace soma {
 // Replaces or makes the file `path`. Error: one line with the path and the reason.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
+// Makes a folder and those above it; one that is there is fine. Error when the system refuses.
+void make_folder(const std::string& path);
+
 // The same for what is written piece by piece:
 //   AtomicFile file(path);  file.write(...);  file.write(...);  file.commit();
 // Without commit() the destructor removes what was written. Every call throws Error when the system

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/read_file.h"
 #include "tests/support/temp_dir.h"
 
@@ -36,6 +37,20 @@ class SmallFiles {
 };
 
 }  // namespace
+
+TEST_CASE("folders are made with those above them; a file in the way is an error that names it") {
+  const TempDir dir;
+  make_folder(dir / "a/b");
+  make_folder(dir / "a/b");
+  CHECK_UNARY(std::filesystem::is_directory(dir / "a/b"));
+  write_file_atomically(dir / "file", "x");
+  try {
+    make_folder(dir / "file");
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK_UNARY(std::string(error.what()).starts_with((dir / "file") + ": cannot be made"));
+  }
+}
 
 TEST_CASE("what is written is read back, in one piece or in many") {
   const TempDir dir;
