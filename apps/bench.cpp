@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench_model.h"
 #include "apps/commands.h"
 #include "apps/console.h"
 #include "ops/bench.h"
@@ -53,10 +54,15 @@ void bench_ops(const Options& options, const Console& console) {
 
 int bench_command(const Options& options) {
   const Console console(options);
-  if (options.bench == "ops")
+  if (options.bench == "ops") {
     bench_ops(options, console);
-  else
+  } else if (options.bench == "model") {
+    bench_model(options, console);
+  } else if (options.bench == "train") {
+    bench_train(options, console);
+  } else {
     bench_peak(console);
+  }
   return 0;
 }
 

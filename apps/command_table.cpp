@@ -69,14 +69,18 @@ void parse_size(const std::string& size, Options& o) {
               "--size", "expected WIDTHxHEIGHT, each from 16 to 32768, got ", size);
 }
 
+void add_size(CLI::App& app, Options& o, const char* standard) {
+  app.add_option_function<std::string>(
+         "--size", [&o](const std::string& size) { parse_size(size, o); }, "WIDTHxHEIGHT")
+      ->default_str(standard);
+}
+
 void declare_synth(CLI::App& app, Options& o) {
   app.add_option("OUT", o.out, "folder of the images and tables")->required();
   app.add_option("--images", o.image_count, "how many to train on; a quarter as many to test on")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  app.add_option_function<std::string>(
-         "--size", [&o](const std::string& size) { parse_size(size, o); }, "WIDTHxHEIGHT")
-      ->default_str("704x520");
+  add_size(app, o, "704x520");
 }
 
 void declare_stats(CLI::App& app, Options& o) { add_data(app, o); }
@@ -115,11 +119,17 @@ void declare_convert(CLI::App& app, Options& o) {
 }
 
 void declare_bench(CLI::App& app, Options& o) {
-  app.add_option("WHAT", o.bench, "peak: the machine's arithmetic; ops: the layers of a network")
-      ->check(CLI::IsMember({"peak", "ops"}))
+  app.add_option(
+         "WHAT", o.bench,
+         "peak: the machine's arithmetic; ops: the layers of a network; model: inference of "
+         "one image, by stages; train: a training step")
+      ->check(CLI::IsMember({"peak", "ops", "model", "train"}))
       ->capture_default_str();
+  o.image_height = 544;  // the size that the peers' timings are known for
+  add_size(app, o, "704x544");
+  add_config(app, o);
   app.add_option("--only", o.only, "ops: layers whose name holds this");
-  app.add_option("--repeats", o.repeats, "ops: runs of which the median counts")
+  app.add_option("--repeats", o.repeats, "runs of which the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
 }
@@ -195,7 +205,7 @@ const std::vector<TableRow>& command_table() {
        true},
       {{"bench", "measure this machine", "soma bench ops --only res2", bench_command},
        declare_bench,
-       false},
+       true},
   };
   return table;
 }

@@ -44,7 +44,7 @@ struct Options {
   int max_detections = 1000;                      // eval --max-dets
   int64_t image_count = 60;                       // synth --images
   int64_t image_width = 704, image_height = 520;  // synth --size
-  std::string bench = "peak", only;               // bench: peak | ops; of the layers with this name
+  std::string bench = "peak", only;               // bench: peak | ops | model | train; layers
   int repeats = 5;
   bool keys = false;  // info --keys
 };

@@ -235,6 +235,20 @@ class Others(Case):
             json.loads(self.passes("bench", "peak", "--json").stdout)["gflop_per_s"], 0
         )
 
+    def test_bench_of_a_model(self):
+        tiny = ["model.backbone=resnet18", "model.fpn_channels=16",
+                "model.box_channels=32", "model.mask_channels=16", "train.rois=32",
+                "--size", "160x128", "--repeats", "1", "--threads", "1", "--json"]
+        found = json.loads(self.passes("bench", "model", "test.max_detections=7", *tiny).stdout)
+        self.assertEqual((found["width"], found["height"], found["detections"]), (160, 128, 7))
+        self.assertGreater(found["proposals"], 7)
+        self.assertGreater(found["inference_s"], 0)
+        self.assertGreater(found["stages_s"]["mask head"], 0)
+        found = json.loads(self.passes("bench", "train", *tiny).stdout)
+        self.assertEqual(found["cells"], 20)
+        self.assertGreater(found["train_step_s"], 0)
+        self.fails(2, "test.max_detections", "bench", "model", "test.max_detection=1")
+
     def test_quiet_says_nothing(self):
         run = self.passes("convert", self.data, self.root / "quiet.json", "--quiet")
         self.assertEqual((run.stdout, run.stderr), ("", ""))
