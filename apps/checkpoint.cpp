@@ -1,12 +1,22 @@
 #include "apps/checkpoint.h"
 
+#include <filesystem>
+
 #include "base/check.h"
 #include "tensor/safetensors.h"
 
 namespace soma {
 namespace {
 
-const std::string kModel = "model/", kOptimizer = "optimizer/", kAverage = "average/";
+namespace fs = std::filesystem;
+
+// Of the parts of state.safetensors. The averaged weights are last.safetensors, and so are the
+// model's own where none are averaged.
+const std::string kModel = "model/", kOptimizer = "optimizer/";
+// last.safetensors has this name until the state that belongs to it is written.
+constexpr const char* kNext = "/next.safetensors";
+constexpr const char* kLast = "/last.safetensors";
+constexpr const char* kState = "/state.safetensors";
 
 void add_all(const std::string& prefix, const NamedTensors& from, NamedTensors& to) {
   for (const auto& [name, tensor] : from) to[prefix + name] = tensor;
@@ -27,46 +37,93 @@ double number(const NamedTensors& tensors, const std::string& name) {
   return found->second.item();
 }
 
+int64_t count(const NamedTensors& tensors, const std::string& name) {
+  return static_cast<int64_t>(number(tensors, name));
+}
+
+Tensor whole(int64_t value) { return Tensor::of<int64_t>({}, {value}); }
+
+void finish_save(const std::string& folder) {
+  std::error_code error;
+  fs::rename(folder + kNext, folder + kLast, error);
+  check(!error, folder + kLast, "cannot be replaced: ", error.message());
+}
+
+bool is_of(const std::string& path, int64_t iteration) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return false;
+  const Metadata metadata = read_safetensors_header(path).metadata;
+  const auto found = metadata.find("iteration");
+  return found != metadata.end() && found->second == text(iteration);
+}
+
+// The weights of the iteration that the state speaks of; ends a save that was cut off between its
+// two files.
+NamedTensors weights_of(const std::string& folder, int64_t iteration) {
+  if (!is_of(folder + kLast, iteration) && is_of(folder + kNext, iteration)) finish_save(folder);
+  check(is_of(folder + kLast, iteration), folder + kLast, "is not of iteration ", iteration,
+        ", as ", folder, kState, " is; put the run's own file back");
+  return read_safetensors(folder + kLast).tensors;
+}
+
+void load_average(AverageState& average, const NamedTensors& from) {
+  check(from.size() == average.values.size(), "averaged weights", "expected ",
+        average.values.size(), " tensors, got ", from.size());
+  for (auto& [name, tensor] : average.values) {
+    const auto found = from.find(name);
+    check(found != from.end() && found->second.shape() == tensor.shape(), "averaged weights", name,
+          " is missing or of another shape");
+    tensor.copy_from(found->second);
+  }
+}
+
 }  // namespace
 
 std::map<std::string, Tensor> inference_weights(const TrainingState& state) {
   return state.average ? state.average->values : state_of(state.model);
 }
 
-void save_training_state(const std::string& path, const TrainingState& state,
-                         const Progress& progress) {
-  NamedTensors all;
-  add_all(kModel, state_of(state.model), all);
-  add_all(kOptimizer, state.optimizer.state(), all);
-  if (state.average) {
-    add_all(kAverage, state.average->values, all);
-    all["average_updates"] = Tensor::of<int64_t>({}, {state.average->updates});
-  }
-  all["iteration"] = Tensor::of<int64_t>({}, {progress.iteration});
-  all["seconds"] = Tensor::of<double>({}, {progress.seconds});
-  all["best_score"] = Tensor::of<double>({}, {progress.best_score});
-  write_safetensors(path, all);
+void write_weights(const std::string& path, const TrainingState& state, int64_t iteration) {
+  write_safetensors(path, inference_weights(state), {{"iteration", text(iteration)}});
 }
 
-Progress load_training_state(const std::string& path, const TrainingState& state) {
-  const NamedTensors all = read_safetensors(path).tensors;
+void save_checkpoint(const std::string& folder, const TrainingState& state,
+                     const Progress& progress) {
+  NamedTensors all;
+  if (state.average) {
+    add_all(kModel, state_of(state.model), all);
+    all["average_updates"] = whole(state.average->updates);
+  }
+  add_all(kOptimizer, state.optimizer.state(), all);
+  all["iteration"] = whole(progress.iteration);
+  all["seconds"] = Tensor::of<double>({}, {progress.seconds});
+  all["best_score"] = Tensor::of<double>({}, {progress.best_score});
+  all["validations"] = whole(progress.validations);
+  all["validation_images"] = whole(progress.validation_images);
+  write_weights(folder + kNext, state, progress.iteration);
+  write_safetensors(folder + kState, all);
+  finish_save(folder);
+}
+
+Progress load_checkpoint(const std::string& folder, const TrainingState& state) {
+  const NamedTensors all = read_safetensors(folder + kState).tensors;
   try {
-    load_state(state.model, with_prefix(kModel, all));
+    check(all.contains("average_updates") == (state.average != nullptr), "training state",
+          state.average ? "has no averaged weights" : "has averaged weights",
+          "; was train.ema changed?");
+    const Progress progress = {count(all, "iteration"), number(all, "seconds"),
+                               number(all, "best_score"), count(all, "validations"),
+                               count(all, "validation_images")};
+    const NamedTensors last = weights_of(folder, progress.iteration);
+    load_state(state.model, state.average ? with_prefix(kModel, all) : last);
     state.optimizer.load_state(with_prefix(kOptimizer, all));
     if (state.average) {
-      const NamedTensors average = with_prefix(kAverage, all);
-      for (auto& [name, tensor] : state.average->values) {
-        const auto found = average.find(name);
-        check(found != average.end() && found->second.shape() == tensor.shape(), name,
-              "the averaged weights are missing; was train.ema changed?");
-        tensor.copy_from(found->second);
-      }
-      state.average->updates = static_cast<int64_t>(number(all, "average_updates"));
+      load_average(*state.average, last);
+      state.average->updates = count(all, "average_updates");
     }
-    return {static_cast<int64_t>(number(all, "iteration")), number(all, "seconds"),
-            number(all, "best_score")};
+    return progress;
   } catch (const Error& error) {
-    fail(path, error.what());
+    fail(folder + kState, error.what());
   }
 }
 

@@ -15,7 +15,7 @@ namespace soma {
 struct TrainConfig {
   int64_t iterations = 90000;     // d2's 1x schedule
   double minutes = 0;             // > 0: the schedule ends at this wall time, whatever comes first
-  int64_t stop = 0;               // > 0: stop after this iteration; the schedule stays as it is
+  int64_t stop = 0;               // > 0: stop after this iteration; not kept in config.toml
   int64_t batch = 2;              // images per iteration
   double lr = 0.0025;             // d2 and tv: .02 at 16 images, in proportion
   std::string optimizer = "sgd";  // sgd | adamw

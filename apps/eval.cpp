@@ -3,29 +3,13 @@
 #include "apps/config.h"
 #include "apps/console.h"
 #include "apps/inference.h"
+#include "apps/interrupt.h"
 #include "apps/predictions.h"
 #include "apps/scores.h"
 #include "apps/usage.h"
-#include "data/image_io.h"
 #include "data/split.h"
 
 namespace soma {
-namespace {
-
-Predictions predict_all(const LoadedModel& loaded, const Dataset& dataset, const Console& console) {
-  Predictions result;
-  result.detections = true;
-  ProgressBar bar(console, "eval", static_cast<int64_t>(dataset.samples.size()));
-  for (const Sample& sample : dataset.samples) {
-    result.images.push_back(
-        predict_image(loaded.model, loaded.config, sample, read_image(sample.path)));
-    bar.advance(static_cast<int64_t>(result.images.size()));
-  }
-  return result;
-}
-
-}  // namespace
-
 int eval_command(const Options& options) {
   const Console console(options);
   check_usage(options.models.size() <= 1, "eval", "takes one --model, got ", options.models.size());
@@ -41,7 +25,13 @@ int eval_command(const Options& options) {
         load_model(options.models[0], config_files(options), options.overrides);
     config = loaded.config;
     use_classes(dataset, config.model.classes);
-    predictions = predict_all(loaded, dataset, console);
+    ProgressBar bar(console, "eval", std::ssize(dataset.samples));
+    watch_interrupts();
+    predictions = predict_samples(loaded.model, config, dataset.samples, [&](int64_t done) {
+      bar.advance(done);
+      return !interrupted();
+    });
+    if (interrupted()) return kInterruptedCode;
   }
   if (!predictions.missing.empty())
     console.warn(text(options.predictions, " has no row for ", predictions.missing.size(),
@@ -50,7 +40,8 @@ int eval_command(const Options& options) {
   const std::vector<ImagePredictions> cells = submitted_cells(predictions, config.test);
   std::span<const ImagePredictions> detections;
   if (predictions.detections) detections = predictions.images;
-  const Scores scores = score_predictions(dataset, cells, detections, options.max_detections);
+  const Scores scores = score_predictions(dataset.samples, dataset.classes, cells, detections,
+                                          options.max_detections);
   console.result(console.json() ? to_json(scores) : to_table(scores));
   return 0;
 }

@@ -4,9 +4,22 @@
 #include "base/parallel.h"
 #include "base/read_file.h"
 #include "data/coco_results.h"
+#include "data/image_io.h"
 #include "data/submission.h"
 
 namespace soma {
+
+Predictions predict_samples(const MaskRcnn& model, const RunConfig& config,
+                            const std::vector<Sample>& samples,
+                            const std::function<bool(int64_t)>& go_on) {
+  Predictions result;
+  result.detections = true;
+  for (const Sample& sample : samples) {
+    if (!go_on(std::ssize(result.images))) break;
+    result.images.push_back(predict_image(model, config, sample, read_image(sample.path)));
+  }
+  return result;
+}
 
 Predictions read_predictions(const std::string& path, const Dataset& dataset) {
   const std::string head = read_file_head(path, 4096);

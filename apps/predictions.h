@@ -1,10 +1,13 @@
-// Predictions from a file, and the cells among detections that are submitted, drawn and scored.
+// Predictions for a data set, by a model or from a file, and the cells among detections that are
+// submitted, drawn and scored.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/config.h"
 #include "data/annotations.h"
-#include "models/maskrcnn/config.h"
+#include "models/maskrcnn/mask_rcnn.h"
 
 namespace soma {
 
@@ -13,6 +16,12 @@ struct Predictions {
   bool detections = false;               // with scores (COCO results); else cells (a submission)
   std::vector<std::string> missing;      // ids of samples without a row in a submission
 };
+
+// What the model finds on the samples, in order, for as long as go_on(images done) says so; the
+// result is as long as it got.
+Predictions predict_samples(const MaskRcnn& model, const RunConfig& config,
+                            const std::vector<Sample>& samples,
+                            const std::function<bool(int64_t)>& go_on);
 
 // A submission CSV or COCO results, told apart by content. Error: one line with the place.
 Predictions read_predictions(const std::string& path, const Dataset& dataset);

@@ -92,7 +92,7 @@ bool holds_run(const std::string& out) {
 std::string prepare(const Options& options) {
   std::error_code error;
   const std::string& out = options.out;
-  check(!options.resume || holds_run(out), out, "holds no run to resume; leave --resume out");
+  check_run_folder(options);
   fs::create_directories(out + "/weights", error);
   check(!error, out, "cannot be made: ", error.message());
   return out;
@@ -117,6 +117,13 @@ std::string seed_of(const std::string& config) {
 
 }  // namespace
 
+void check_run_folder(const Options& options) {
+  const bool holds = holds_run(options.out);
+  check(!options.resume || holds, options.out, "holds no run to resume; leave --resume out");
+  check(options.resume || !holds, options.out,
+        "holds a run; give --resume to go on with it, or another --out");
+}
+
 struct RunFolder::State {
   State(const Options& options, const std::string& config, int64_t every)
       : out(prepare(options)),
@@ -124,8 +131,7 @@ struct RunFolder::State {
         console(options),
         log_every(std::max<int64_t>(every, 1)),
         bar(on_terminal() && !options.quiet) {
-    check(options.resume || !holds_run(out), out,
-          "holds a run; give --resume to go on with it, or another --out");
+    check_run_folder(options);  // once more, now that no other process can make one
     for (const char* part : {"", "/weights"}) remove_leftovers(out + part);
     write_environment(options, config);
     write_file_atomically(out + "/config.toml", config);

@@ -23,11 +23,13 @@ struct IterationRecord {
   double done = 0;               // share of the schedule, for the time left
 };
 
+// Error: options.out holds a run and options.resume is not set, or holds none and it is.
+void check_run_folder(const Options& options);
+
 class RunFolder {
  public:
   // Makes the folder and its parts; `config` goes into config.toml, the rest of env.txt is found
-  // here. Error: it holds a run and options.resume is not set (or holds none and it is), another
-  // process has it, or it cannot be written.
+  // here. Error: that of check_run_folder, another process has it, or it cannot be written.
   RunFolder(const Options& options, const std::string& config, int64_t log_every);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;

@@ -14,12 +14,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-std::vector<ImagePair> pairs_of(const Dataset& dataset, std::span<const ImagePredictions> found) {
-  check(found.size() == dataset.samples.size(), "scores", "expected predictions for ",
-        dataset.samples.size(), " images, got ", found.size());
+std::vector<ImagePair> pairs_of(std::span<const Sample> samples,
+                                std::span<const ImagePredictions> found) {
+  check(found.size() == samples.size(), "scores", "expected predictions for ", samples.size(),
+        " images, got ", found.size());
   std::vector<ImagePair> pairs;
   for (size_t i = 0; i < found.size(); ++i)
-    pairs.push_back({dataset.samples[i].instances, found[i].predictions});
+    pairs.push_back({samples[i].instances, found[i].predictions});
   return pairs;
 }
 
@@ -35,12 +36,13 @@ double class_ap(const Scores& scores, size_t c) {
 
 }  // namespace
 
-Scores score_predictions(const Dataset& dataset, std::span<const ImagePredictions> cells,
+Scores score_predictions(std::span<const Sample> samples, const std::vector<std::string>& classes,
+                         std::span<const ImagePredictions> cells,
                          std::span<const ImagePredictions> detections, int max_detections) {
-  const auto classes = static_cast<int>(dataset.classes.size());
-  Scores scores{dataset.classes, kaggle_score(pairs_of(dataset, cells), classes), {}};
+  const auto count = static_cast<int>(classes.size());
+  Scores scores{classes, kaggle_score(pairs_of(samples, cells), count), {}};
   if (!detections.empty())
-    scores.ap = coco_ap(pairs_of(dataset, detections), classes, max_detections);
+    scores.ap = coco_ap(pairs_of(samples, detections), count, max_detections);
   return scores;
 }
 

@@ -18,10 +18,11 @@ struct Scores {
   std::optional<CocoAp> ap;  // of the detections; none for a submission, which has no scores
 };
 
-// `cells` and `detections` as the data set's samples; empty `detections` leave AP out. At most
-// max_detections per image count for AP.
-Scores score_predictions(const Dataset& dataset, std::span<const ImagePredictions> cells,
-                         std::span<const ImagePredictions> detections, int max_detections);
+// `cells` and `detections` as the samples; empty `detections` leave AP out. At most max_detections
+// per image count for AP.
+Scores score_predictions(std::span<const Sample> samples, const std::vector<std::string>& classes,
+                         std::span<const ImagePredictions> cells,
+                         std::span<const ImagePredictions> detections, int max_detections = 1000);
 
 // One JSON object: images, kaggle, kaggle_interval, kaggle_per_class, AP, AP50, AP75, AP_per_class;
 // null where a number is not defined.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "apps/checkpoint.h"
 #include "apps/commands.h"
@@ -16,7 +17,6 @@
 #include "data/loader.h"
 #include "data/split.h"
 #include "nn/schedule.h"
-#include "tensor/safetensors.h"
 
 namespace soma {
 namespace {
@@ -31,7 +31,6 @@ double now_seconds() {
 
 // Training and held-out data, in the model's classes.
 Split read_data(const Options& options, const TrainConfig& train) {
-  check_usage(!options.data.empty(), "train", "needs --data DATA");
   Dataset dataset = read_dataset(options.data, options.images_dir);
   Split split;
   if (!options.val.empty()) {
@@ -46,10 +45,11 @@ Split read_data(const Options& options, const TrainConfig& train) {
   return split;
 }
 
-// What the data decides: the classes, and the normalisation where it is the data's.
-void complete_config(RunConfig& config, const Dataset& train) {
+// What the data decides: the classes, and the normalisation where it is the data's. A resumed run
+// has both in its configuration.
+void complete_config(RunConfig& config, const Dataset& train, bool resume) {
   if (config.model.classes.empty()) config.model.classes = train.classes;
-  if (config.input.normalize == Normalize::dataset) {
+  if (config.input.normalize == Normalize::dataset && !resume) {
     const MeanStd found = dataset_mean_std(train);
     config.input.mean = found.mean;
     config.input.std = found.std;
@@ -120,26 +120,32 @@ class Training {
   }
 
   void resume() {
-    progress_ = load_training_state(folder_.file("weights/state.safetensors"), state());
+    progress_ = load_checkpoint(folder_.file("weights"), state());
+    progress_.validations = std::min(progress_.validations, validations_behind());
+    saved_ = true;
     folder_.rewind(progress_.iteration);
+    folder_.log(text("resumed after iteration ", progress_.iteration,
+                     finished() ? "; nothing is left to do: raise train.iterations, train.minutes "
+                                  "or train.stop"
+                                : ""));
   }
 
   // Trains to the end of the schedule, to train.stop, or to an interrupt. Returns the exit code.
   int run() {
     const TrainConfig& train = config_.train;
     Loader loader(data_.train, config_.input, config_.augment, train.batch, train.seed);
-    skip_validations();
-    while (!finished() && !interrupted()) {
+    for (;;) {
+      if (validation_due()) run_validation();
+      const bool last = finished() || interrupted();
+      const bool due = progress_.iteration > 0 && progress_.iteration % train.save_every == 0;
+      if ((last || due) && !saved_) save();
+      if (last) break;
       const double begin = now_seconds();
       const Batch batch = loader.next(progress_.iteration);
-      const double waited = now_seconds() - begin;
-      step(batch, begin, waited);
-      if (validation_due()) run_validation();
-      if (progress_.iteration % train.save_every == 0) save();
+      step(batch, begin, now_seconds() - begin);
     }
-    if (saved_iteration_ != progress_.iteration) save();
     if (interrupted()) return kInterruptedCode;
-    if (progress_.best_score < 0) write_weights("best");
+    if (progress_.best_score < 0) write_best();
     return 0;
   }
 
@@ -175,7 +181,8 @@ class Training {
     if (average_) average_->update(model_);
     ++progress_.iteration;
     const double took = now_seconds() - begin;
-    progress_.seconds += took;
+    if (config_.train.minutes > 0) progress_.seconds += took;
+    saved_ = false;
     folder_.iteration({.iteration = progress_.iteration,
                        .losses = terms,
                        .rate = rate,
@@ -184,47 +191,46 @@ class Training {
                        .done = done()});
   }
 
-  bool validation_due() const {
-    if (data_.held_out.samples.empty()) return false;
+  // How many points of validation lie behind this iteration.
+  int64_t validations_behind() const {
     const int64_t every = config_.train.eval_every;
-    if (every > 0) return progress_.iteration % every == 0 || done() >= 1;
-    return next_validation_ < std::size(kValidationPoints) &&
-           done() >= kValidationPoints[next_validation_];
+    if (every > 0) return progress_.iteration / every + (done() >= 1 ? 1 : 0);
+    return std::count_if(std::begin(kValidationPoints), std::end(kValidationPoints),
+                         [&](double point) { return done() >= point; });
   }
-  // A resumed run does not repeat what lies behind it.
-  void skip_validations() {
-    while (next_validation_ < std::size(kValidationPoints) &&
-           done() >= kValidationPoints[next_validation_]) {
-      ++next_validation_;
-    }
+  bool validation_due() const {
+    const bool possible = !data_.held_out.samples.empty() && config_.train.eval_images > 0;
+    return possible && validations_behind() > progress_.validations;
   }
 
   // By the clock, the first validation finds how many images its time allows; later ones take as
-  // many, so that their scores compare.
+  // many, so that their scores compare. One that is interrupted is due again after a resume.
   void run_validation() {
     const TrainConfig& train = config_.train;
     const double budget =
         60 * train.minutes * train.eval_share / static_cast<double>(std::size(kValidationPoints));
-    if (validation_images_ == 0) validation_images_ = train.eval_images;
-    const Validation found =
-        validate(config_, inference_weights(state()), data_.held_out, validation_images_, budget);
-    validation_images_ = found.images;
-    skip_validations();
-    folder_.validation(progress_.iteration, found.kaggle, found.ap);
-    folder_.log(text("validation on ", found.images, " images: competition score ", found.kaggle,
-                     ", mask AP ", found.ap, " (", std::round(found.seconds), " s)"));
-    if (found.kaggle < progress_.best_score) return;
-    progress_.best_score = found.kaggle;
-    write_weights("best");
+    int64_t& images = progress_.validation_images;
+    const std::optional<Validation> found =
+        validate(config_, inference_weights(state()), data_.held_out,
+                 images > 0 ? images : train.eval_images, budget);
+    if (!found) return;
+    images = found->images;
+    progress_.validations = validations_behind();
+    saved_ = false;
+    folder_.validation(progress_.iteration, found->kaggle, found->ap);
+    folder_.log(text("validation on ", images, " images: competition score ", found->kaggle,
+                     ", mask AP ", found->ap, " (", std::round(found->seconds), " s)"));
+    if (found->kaggle < progress_.best_score) return;
+    progress_.best_score = found->kaggle;
+    write_best();
   }
 
-  void write_weights(const std::string& name) {
-    write_safetensors(folder_.file("weights/" + name + ".safetensors"), inference_weights(state()));
+  void write_best() {
+    write_weights(folder_.file("weights/best.safetensors"), state(), progress_.iteration);
   }
   void save() {
-    write_weights("last");
-    save_training_state(folder_.file("weights/state.safetensors"), state(), progress_);
-    saved_iteration_ = progress_.iteration;
+    save_checkpoint(folder_.file("weights"), state(), progress_);
+    saved_ = true;
   }
 
   RunConfig config_;
@@ -235,26 +241,26 @@ class Training {
   ScheduleOptions schedule_;
   std::unique_ptr<AverageState> average_;
   Progress progress_;
-  size_t next_validation_ = 0;
-  int64_t validation_images_ = 0;
-  int64_t saved_iteration_ = -1;
+  bool saved_ = false;  // as it is now
 };
 
 }  // namespace
 
 int train_command(const Options& options) {
   watch_interrupts();
-  check_usage(!options.out.empty(), "train", "needs --out RUN");
+  check_run_folder(options);
   const std::string saved = options.out + "/config.toml";
   std::vector<std::string> files = config_files(options);
   if (options.resume) files.insert(files.begin(), saved);
   RunConfig config = load_config(files, options.overrides);
   Split data = read_data(options, config.train);
-  complete_config(config, data.train);
+  complete_config(config, data.train, options.resume);
   use_classes(data.train, config.model.classes);
   use_classes(data.held_out, config.model.classes);
 
-  RunFolder folder(options, to_toml(config), config.train.log_every);
+  RunConfig kept = config;
+  kept.train.stop = 0;  // is this call's, not the run's: a resumed run goes on
+  RunFolder folder(options, to_toml(kept), config.train.log_every);
   for (const Dataset* set : {&data.train, &data.held_out}) {
     for (const std::string& warning : set->warnings) folder.log("warning: " + warning);
   }

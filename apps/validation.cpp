@@ -2,10 +2,9 @@
 
 #include <chrono>
 
-#include "apps/inference.h"
-#include "data/image_io.h"
-#include "evaluation/coco_ap.h"
-#include "evaluation/kaggle_score.h"
+#include "apps/interrupt.h"
+#include "apps/predictions.h"
+#include "apps/scores.h"
 
 namespace soma {
 namespace {
@@ -16,30 +15,25 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Validation validate(const RunConfig& config, const std::map<std::string, Tensor>& weights,
-                    const Dataset& dataset, int64_t limit, double seconds) {
+std::optional<Validation> validate(const RunConfig& config,
+                                   const std::map<std::string, Tensor>& weights,
+                                   const Dataset& dataset, int64_t limit, double seconds) {
   const auto start = std::chrono::steady_clock::now();
   MaskRcnn model = MaskRcnn::blank(config.model);
   load_state(model, weights);
-  const MaskRcnn prepared = model.prepared();
-  std::vector<ImagePredictions> all;
-  std::vector<std::vector<Prediction>> submitted;
-  for (const Sample& sample : dataset.samples) {
-    if (static_cast<int64_t>(all.size()) >= limit) break;
-    if (seconds > 0 && !all.empty() && seconds_since(start) > seconds) break;
-    all.push_back(predict_image(prepared, config, sample, read_image(sample.path)));
-    submitted.push_back(submitted_cells(all.back(), config.test));
-  }
-  std::vector<ImagePair> cells, detections;
-  for (size_t i = 0; i < all.size(); ++i) {
-    cells.push_back({dataset.samples[i].instances, submitted[i]});
-    detections.push_back({dataset.samples[i].instances, all[i].predictions});
-  }
-  const auto classes = static_cast<int>(dataset.classes.size());
+  const Predictions found =
+      predict_samples(model.prepared(), config, dataset.samples, [&](int64_t done) {
+        const bool late = seconds > 0 && done > 0 && seconds_since(start) > seconds;
+        return done < limit && !late && !interrupted();
+      });
+  if (interrupted()) return std::nullopt;
+  const std::span samples = std::span(dataset.samples).first(found.images.size());
+  const Scores scores = score_predictions(samples, dataset.classes,
+                                          submitted_cells(found, config.test), found.images);
   Validation result;
-  result.kaggle = kaggle_score(cells, classes).mean;
-  result.ap = coco_ap(detections, classes).ap;
-  result.images = static_cast<int64_t>(all.size());
+  result.kaggle = scores.kaggle.mean;
+  result.ap = scores.ap->ap;
+  result.images = std::ssize(found.images);
   result.seconds = seconds_since(start);
   return result;
 }

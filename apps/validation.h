@@ -2,11 +2,12 @@
 // `soma eval` scores them.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 
 #include "apps/config.h"
 #include "data/annotations.h"
-#include "models/maskrcnn/mask_rcnn.h"
+#include "tensor/tensor.h"
 
 namespace soma {
 
@@ -17,9 +18,11 @@ struct Validation {
   double seconds = 0;
 };
 
-// Scores `weights` on the first `limit` samples; once `seconds` have passed no further image is
-// begun (0: no limit). The model is built anew from `config`, so training's own is not touched.
-Validation validate(const RunConfig& config, const std::map<std::string, Tensor>& weights,
-                    const Dataset& dataset, int64_t limit, double seconds);
+// Scores `weights` on the first `limit` samples, one at least; once `seconds` have passed no
+// further image is begun (0: no limit). Nothing when the user interrupts. The model is built anew
+// from `config`, so training's own is not touched.
+std::optional<Validation> validate(const RunConfig& config,
+                                   const std::map<std::string, Tensor>& weights,
+                                   const Dataset& dataset, int64_t limit, double seconds);
 
 }  // namespace soma
