@@ -94,9 +94,10 @@ void add_heads(Keys& key, ModelConfig& m) {
 void add_input(Keys& key, InputConfig& input) {
   key("input.min_size", input.min_size, from(0, kPixels));
   key("input.max_size", input.max_size, from(0, kPixels));
+  key("input.zoom", input.zoom, from(0.1, 10));
   key("input.pad", input.pad, one_of({"32", "shapes"}));
   key("input.crop", input.crop, from(0, kPixels));
-  key("input.normalize", input.normalize, one_of({"imagenet", "dataset"}));
+  key("input.normalize", input.normalize, one_of({"imagenet", "dataset", "image"}));
   key("input.mean", input.mean, from(-1e4, 1e4));
   key("input.std", input.std, from(1e-3, 1e4));
   key("input.bgr", input.bgr);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "data/preprocess.h"
 
 namespace soma {
 namespace {
@@ -178,7 +179,7 @@ Placement draw_placement(ImageSize image, std::span<const Instance> instances,
   const auto sizes = static_cast<uint32_t>(input.min_size.size());
   const int64_t min_size = input.min_size[sizes > 1 ? random.below(sizes) : 0];
   placement.network = network_size(image, min_size, input.max_size, input.resize,
-                                   draw_scale(augment.scale, random));
+                                   input.zoom * draw_scale(augment.scale, random));
   placement.window = draw_window(image, placement.network, instances, input, augment, random);
   placement.transpose = random.uniform() < augment.transpose;
   placement.hflip = random.uniform() < augment.hflip;
@@ -243,7 +244,8 @@ TrainingImage augment_image(const Image& image, std::span<const Instance> instan
                             const InputConfig& input, const AugmentConfig& augment, Random random) {
   const ImageSize size{image.height, image.width};
   const Placement placement = draw_placement(size, instances, input, augment, random);
-  TrainingImage result{place_image(image, placement, input.resize), {}, 0};
+  TrainingImage result{
+      place_image(image, placement, input.resize), normalisation(image, input), {}, 0};
   const InstancePlacer placer(size, placement, input.resize);
   for (const Instance& instance : instances) {
     if (instance.crowd) continue;

@@ -29,6 +29,7 @@ struct TrainingInstance {
 
 struct TrainingImage {
   Patch patch;
+  MeanStd normalisation{};  // of the whole image, as inference has it
   std::vector<TrainingInstance> instances;
   int64_t dropped = 0;  // instances in the crop of which too little remained
 };

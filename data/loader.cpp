@@ -35,7 +35,8 @@ Tensor stack(const std::vector<TrainingImage>& images, const InputConfig& input)
   const Tensor stacked = Tensor::empty({static_cast<int64_t>(images.size()), height, width, 4});
   for (size_t i = 0; i < images.size(); ++i) {
     const auto n = static_cast<int64_t>(i);
-    normalise_into(images[i].patch, input, stacked.slice(n, n + 1).reshape({height, width, 4}));
+    normalise_into(images[i].patch, images[i].normalisation, input.bgr,
+                   stacked.slice(n, n + 1).reshape({height, width, 4}));
   }
   return stacked;
 }

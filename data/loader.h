@@ -86,9 +86,6 @@ class Loader {
 
 // Mean and deviation of all pixels, RGB, 0..255 (gray: three equal), from at most 500 images evenly
 // spaced in the set. A deviation below 1 is given as 1. Error: no images.
-struct MeanStd {
-  std::array<float, 3> mean, std;
-};
 MeanStd dataset_mean_std(const Dataset& dataset, const ImageReader& read = {});
 
 }  // namespace soma

@@ -19,7 +19,13 @@ struct NetworkInput {
 // Error when the image has no pixels or neither 1 nor 3 channels.
 NetworkInput preprocess(const Image& image, const InputConfig& input);
 
+// What this image is normalised by. With input.normalize=image its 1st and 99.8th percentiles, over
+// all channels together, become -2 and 2, as Cellpose and StarDist stretch theirs: a dim image of
+// fluorescence looks like a bright one. A range below 8 of 255 counts as 8, so that noise stays
+// dim.
+MeanStd normalisation(const Image& image, const InputConfig& input);
+
 // Writes the normalised patch into the top left of `image`, f32 [H, W, 4], and zeros elsewhere.
-void normalise_into(const Patch& patch, const InputConfig& input, const Tensor& image);
+void normalise_into(const Patch& patch, const MeanStd& by, bool bgr, const Tensor& image);
 
 }  // namespace soma

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "data/preprocess.h"
 
 namespace soma {
 namespace {
@@ -141,6 +142,27 @@ TEST_CASE("mixed sizes are padded to the largest, rounded up to 32") {
       }
     CHECK(ok);
   }
+}
+
+TEST_CASE("training sees an image as inference does, by its own percentiles and enlarged") {
+  Fixture fixture(1);
+  const Image image = [] {
+    Image varied{48, 60, 1, {}};
+    for (int i = 0; i < 48 * 60; ++i) varied.pixels.push_back(static_cast<uint8_t>(i % 97 + 20));
+    return varied;
+  }();
+  InputConfig input = plain_input();
+  input.normalize = Normalize::image;
+  input.zoom = 1.25;
+  AugmentConfig augment;
+  augment.hflip = 0;
+  LoaderOptions options;
+  options.threads = 0;
+  options.read = [&](const Sample&) { return image; };
+  Loader loader(fixture.dataset, input, augment, 1, 1, options);
+  const Tensor seen = loader.next(0).images, inferred = preprocess(image, input).images;
+  REQUIRE(seen.shape() == Shape{1, 64, 96, 4});
+  CHECK(seen.to_vector<float>() == inferred.to_vector<float>());
 }
 
 TEST_CASE("images without any cell give a truth of nothing") {

@@ -71,6 +71,40 @@ TEST_CASE("gray becomes three equal channels, at the last size of the list") {
   }
 }
 
+TEST_CASE("an image's own percentiles become -2 and 2") {
+  InputConfig input;
+  input.min_size = {0};
+  input.normalize = Normalize::image;
+  Image image{20, 100, 1, std::vector<uint8_t>(2000, 60)};
+  for (size_t i = 0; i < 19; ++i) image.pixels[i] = 3;    // below the 1st percentile: 20 samples
+  for (size_t i = 19; i < 40; ++i) image.pixels[i] = 20;  // reaches it
+  for (size_t i = 1900; i < 2000; ++i) image.pixels[i] = 220;
+  for (size_t i = 1996; i < 2000; ++i) image.pixels[i] = 255;  // above the 99.8th: 1996 samples
+  const auto values = preprocess(image, input).images.to_vector<float>();
+  const auto at = [&](int64_t y, int64_t x) {
+    return values[static_cast<size_t>((y * 128 + x) * 4)];
+  };
+  CHECK(at(0, 19) == doctest::Approx(-2));
+  CHECK(at(19, 0) == doctest::Approx(2));
+  CHECK(at(10, 50) == doctest::Approx(-2 + 4 * 40 / 200.0));
+  CHECK(at(19, 99) > 2);
+  CHECK(at(0, 0) < -2);
+
+  const Image flat{32, 32, 3, std::vector<uint8_t>(32 * 32 * 3, 50)};
+  for (const float value : preprocess(flat, input).images.to_vector<float>())
+    CHECK((value == doctest::Approx(-2) || value == 0));  // finite, and the fourth channel
+}
+
+TEST_CASE("zoom multiplies the size that is asked for") {
+  InputConfig input;
+  input.min_size = {0};
+  input.zoom = 1.5;
+  const NetworkInput result = preprocess(ramp(40, 64, 1), input);
+  CHECK(result.network.height == 60);
+  CHECK(result.network.width == 96);
+  CHECK(result.scale_y == 1.5);
+}
+
 TEST_CASE("an image without pixels or with odd channels is an error") {
   const InputConfig input;
   CHECK_THROWS_AS(preprocess(Image{}, input), Error);
