@@ -47,7 +47,10 @@ RunConfig bench_config(const Options& options) {
       text("input.min_size=[", std::min(options.image_width, options.image_height), "]"),
       "input.max_size=0"};
   overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
-  return load_config(config_files(options), overrides);
+  RunConfig config = load_config(config_files(options), overrides);
+  if (config.input.zoom == 0) config.input.zoom = 1;
+  if (config.model.anchors.empty()) config.model.anchors = {{8}, {16}, {32}, {64}, {128}};
+  return config;
 }
 
 // Bright discs on a grid in gray noise, one sample of a data set.

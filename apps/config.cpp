@@ -94,7 +94,7 @@ void add_heads(Keys& key, ModelConfig& m) {
 void add_input(Keys& key, InputConfig& input) {
   key("input.min_size", input.min_size, from(0, kPixels));
   key("input.max_size", input.max_size, from(0, kPixels));
-  key("input.zoom", input.zoom, from(0.1, 10));
+  key("input.zoom", input.zoom, from(0, 10));
   key("input.pad", input.pad, one_of({"32", "shapes"}));
   key("input.crop", input.crop, from(0, kPixels));
   key("input.normalize", input.normalize, one_of({"imagenet", "dataset", "image"}));
@@ -186,7 +186,7 @@ void set(const std::vector<Key>& keys, const Setting& setting) {
 void check_config(const RunConfig& config) {
   constexpr size_t kLevels = 5;
   const ModelConfig& model = config.model;
-  check_usage(model.anchors.size() == kLevels, "model.anchors",
+  check_usage(model.anchors.empty() || model.anchors.size() == kLevels, "model.anchors",
               "expected a list of sizes for each of ", kLevels, " levels, got ",
               model.anchors.size());
   for (const std::vector<double>& sizes : model.anchors)

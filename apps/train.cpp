@@ -10,6 +10,7 @@
 #include "apps/checkpoint.h"
 #include "apps/commands.h"
 #include "apps/config.h"
+#include "apps/data_settings.h"
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
 #include "apps/usage.h"
@@ -43,17 +44,6 @@ Split read_data(const Options& options, const TrainConfig& train) {
   split.train.warnings = dataset.warnings;
   check(!split.train.samples.empty(), options.data, "holds no image to train on");
   return split;
-}
-
-// What the data decides: the classes, and the normalisation where it is the data's. A resumed run
-// has both in its configuration.
-void complete_config(RunConfig& config, const Dataset& train, bool resume) {
-  if (config.model.classes.empty()) config.model.classes = train.classes;
-  if (config.input.normalize == Normalize::dataset && !resume) {
-    const MeanStd found = dataset_mean_std(train);
-    config.input.mean = found.mean;
-    config.input.std = found.std;
-  }
 }
 
 OptimizerOptions optimizer_options(const RunConfig& config) {

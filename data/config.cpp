@@ -35,7 +35,8 @@ void apply_preset(const std::string& name, InputConfig& input, AugmentConfig& au
   input.min_size = {0};
   input.max_size = 0;
   input.crop = 256;
-  input.normalize = Normalize::dataset;
+  input.zoom = 0;
+  input.normalize = Normalize::image;
   augment.vflip = augment.transpose = 0.5;
   augment.scale = {0.8, 1.25};
   augment.colour = 0.5;

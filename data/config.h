@@ -31,7 +31,7 @@ struct InputConfig {
   // Of the short side: one chosen per image in training, the last one in inference; 0: no resize.
   std::vector<int64_t> min_size = {640, 672, 704, 736, 768, 800};  // d2; tv {800}; cells {0}
   int64_t max_size = 1333;          // of the long side, d2 and tv; 0: no limit
-  double zoom = 1;                  // times the size that min_size asks for: tiny cells made larger
+  double zoom = 1;                  // times the size that min_size asks for; 0: train finds it
   Padding pad = Padding::multiple;  // d2 and tv
   int64_t crop = 0;                 // training: side of a random square at network scale; 0: none
   Normalize normalize = Normalize::imagenet;

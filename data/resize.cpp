@@ -189,6 +189,8 @@ ImageSize network_size(ImageSize image, int64_t min_size, int64_t max_size, Resi
             image.width <= kMostPixels && image.height * image.width <= kMostPixels,
         "resize", "expected an image of 1 to ", kMostPixels, " pixels, got ", image.height, " x ",
         image.width);
+  check(jitter > 0, "input.zoom", "expected a factor above 0, got ", jitter,
+        "; only train finds it from its data");
   if (min_size == 0 && jitter == 1) return image;
   const auto rounded = rule == ResizeRule::torchvision ? torchvision_size : detectron2_size;
   const ImageSize size =

@@ -38,7 +38,7 @@ void cells_preset(ModelConfig& model, TestConfig& test) {
   model.box_channels = 512;
   model.mask_channels = 128;
   model.mask_convs = 2;
-  model.anchors = {{8}, {16}, {32}, {64}, {128}};
+  model.anchors.clear();
   model.rpn_pre_nms_train = 1000;
   model.rpn_post_nms_train = 1000;
   model.roi_batch = 256;

@@ -27,7 +27,8 @@ struct ModelConfig {
   int mask_channels = 256;
   int mask_convs = 4;
 
-  // Anchors: one list of sizes for each of P2..P6, and ratios (height / width) for all.
+  // Anchors: one list of sizes for each of P2..P6 (from DATA when there is none), and ratios
+  // (height / width) for all.
   std::vector<std::vector<double>> anchors = {{32}, {64}, {128}, {256}, {512}};
   std::vector<double> anchor_ratios = {0.5, 1, 2};
   bool anchors_rounded = false;        // tv rounds cell anchors half to even

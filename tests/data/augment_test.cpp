@@ -326,6 +326,7 @@ TEST_CASE("a view is a function of its name, for any thread count") {
   InputConfig input;
   AugmentConfig augment;
   apply_preset("cells", input, augment);
+  input.zoom = 1;
   input.crop = 70;
   input.min_size = {100, 130};
   augment.noise = 4;
