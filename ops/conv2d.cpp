@@ -2,7 +2,6 @@
 
 #include "ops/bias_grad.h"
 #include "ops/cpu/conv2d.h"
-#include "ops/cpu/gemm.h"
 #include "ops/dispatch.h"
 
 namespace soma {
@@ -12,7 +11,7 @@ struct PackedConv2d {
   Shape shape;  // of the weight
   DType dtype;
   Device device;
-  Tensor weights;  // panels on the CPU, the plain weight elsewhere
+  Tensor weights;  // cpu::pack_conv on the CPU, the plain weight elsewhere
 };
 
 namespace {
@@ -93,9 +92,9 @@ std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv
   check(shape.rank() == 4 && spec.groups >= 1 && shape[0] % spec.groups == 0, "conv2d",
         "weight must be [O, kh, kw, C / groups], got ", shape, " with ", spec.groups, " groups");
   const bool on_cpu = weight.device() == Device::cpu;
-  return std::make_shared<PackedConv2d>(PackedConv2d{
-      spec, shape, weight.dtype(), weight.device(),
-      on_cpu ? cpu::pack_forward(weight, spec.groups, shape[1] * shape[2], shape[3]) : weight});
+  return std::make_shared<PackedConv2d>(
+      PackedConv2d{spec, shape, weight.dtype(), weight.device(),
+                   on_cpu ? cpu::pack_conv(weight, spec) : weight});
 }
 
 Tensor conv2d_packed(const Tensor& x, const PackedConv2d& packed, const Tensor& bias,
@@ -107,10 +106,9 @@ Tensor conv2d_packed(const Tensor& x, const PackedConv2d& packed, const Tensor& 
   if (x.device() != Device::cpu) {
     run<cpu::conv2d_forward, cuda::conv2d_forward>("conv2d", x.device(), x, packed.weights, bias,
                                                    residual, packed.spec, out);
-  } else if (out.numel() > 0) {
+  } else {
     const TraceSpan span("conv2d");
-    cpu::conv_forward(cpu::conv_sizes(x.shape(), packed.shape, out.shape(), packed.spec), x,
-                      packed.weights, bias, residual, packed.spec.relu, out);
+    cpu::conv2d_on_packed(x, packed.shape, packed.weights, bias, residual, packed.spec, out);
   }
   return out;
 }

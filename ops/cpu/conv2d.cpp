@@ -1,11 +1,13 @@
 // Convolution as products on gathered rows. Forward: a row is an output pixel. Backward-data: a row
 // is an input pixel; with stride s the input pixels fall into s x s phases, each reached by its own
-// subset of the taps, so no product with an inserted zero is ever computed.
+// subset of the taps, so no product with an inserted zero is ever computed. 3x3 layers that are
+// large enough go Winograd's way instead.
 #include "ops/cpu/conv2d.h"
 
 #include <algorithm>
 
 #include "ops/cpu/gemm.h"
+#include "ops/cpu/winograd.h"
 
 namespace soma::cpu {
 namespace {
@@ -33,6 +35,20 @@ bool is_pointwise(const ConvSizes& s) {
   return s.kernel_y == 1 && s.kernel_x == 1 && s.stride == 1 && s.pad == 0;
 }
 
+void conv_forward(const ConvSizes& s, const Tensor& x, const Tensor& panels, const Tensor& bias,
+                  const Tensor& residual, bool relu, const Tensor& out) {
+  const GatherAxis y_axis = {s.out_height, s.kernel_y, s.stride, -s.pad,      1,
+                             s.height,     0,          1,        s.out_height};
+  const GatherAxis x_axis = {s.out_width, s.kernel_x, s.stride, -s.pad,     1,
+                             s.width,     0,          1,        s.out_width};
+  multiply_rows({s.images, y_axis, x_axis, s.groups, s.in, s.out, relu}, x, panels, bias, residual,
+                out);
+}
+
+Tensor panels_of(const Tensor& weight, const Conv2dSpec& spec) {
+  return pack_forward(weight, spec.groups, weight.extent(1) * weight.extent(2), weight.extent(3));
+}
+
 }  // namespace
 
 ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& out,
@@ -46,16 +62,6 @@ ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& out,
     s.out_width = s.width;
   }
   return s;
-}
-
-void conv_forward(const ConvSizes& s, const Tensor& x, const Tensor& panels, const Tensor& bias,
-                  const Tensor& residual, bool relu, const Tensor& out) {
-  const GatherAxis y_axis = {s.out_height, s.kernel_y, s.stride, -s.pad,      1,
-                             s.height,     0,          1,        s.out_height};
-  const GatherAxis x_axis = {s.out_width, s.kernel_x, s.stride, -s.pad,     1,
-                             s.width,     0,          1,        s.out_width};
-  multiply_rows({s.images, y_axis, x_axis, s.groups, s.in, s.out, relu}, x, panels, bias, residual,
-                out);
 }
 
 std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec) {
@@ -93,24 +99,46 @@ void conv_backward_data(const ConvSizes& s, const Tensor& grad, const std::vecto
   }
 }
 
+Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec) {
+  return winograd_fits(weight.shape(), weight.dtype(), spec) ? winograd_forward_weights(weight)
+                                                             : panels_of(weight, spec);
+}
+
+void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed,
+                      const Tensor& bias, const Tensor& residual, const Conv2dSpec& spec,
+                      const Tensor& out) {
+  if (out.numel() == 0) return;
+  const ConvSizes s = conv_sizes(x.shape(), weight, out.shape(), spec);
+  const auto forward = winograd_fits(weight, x.dtype(), spec) ? winograd_forward : conv_forward;
+  forward(s, x, packed, bias, residual, spec.relu, out);
+}
+
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
                     const Tensor& residual, const Conv2dSpec& spec, const Tensor& out) {
   if (out.numel() == 0) return;
   const ConvSizes s = conv_sizes(x.shape(), weight.shape(), out.shape(), spec);
-  const Tensor panels = pack_forward(weight, s.groups, s.kernel_y * s.kernel_x, s.in);
-  conv_forward(s, x, panels, bias, residual, spec.relu, out);
+  if (winograd_pays(s, x.dtype())) {
+    winograd_forward(s, x, winograd_forward_weights(weight), bias, residual, spec.relu, out);
+  } else {
+    conv_forward(s, x, panels_of(weight, spec), bias, residual, spec.relu, out);
+  }
 }
 
 void conv2d_backward_data(const Tensor& grad, const Tensor& weight, const Conv2dSpec& spec,
                           const Tensor& grad_x) {
   if (grad_x.numel() == 0) return;
   const ConvSizes s = conv_sizes(grad_x.shape(), weight.shape(), grad.shape(), spec);
-  conv_backward_data(s, grad, pack_phases(weight, spec), Tensor(), false, grad_x);
+  if (winograd_pays(s, grad.dtype())) {
+    winograd_backward_data(s, grad, winograd_backward_weights(weight), grad_x);
+  } else {
+    conv_backward_data(s, grad, pack_phases(weight, spec), Tensor(), false, grad_x);
+  }
 }
 
 void conv2d_backward_weight(const Tensor& x, const Tensor& grad, const Conv2dSpec& spec,
                             const Tensor& grad_weight) {
   const ConvSizes s = conv_sizes(x.shape(), grad_weight.shape(), grad.shape(), spec);
+  if (winograd_pays(s, grad.dtype())) return winograd_backward_weight(s, x, grad, grad_weight);
   multiply_outer({s.images, s.out_height, s.out_width, s.height, s.width, s.kernel_y, s.kernel_x,
                   s.stride, s.pad, s.groups, s.out, s.in},
                  grad, x, grad_weight);

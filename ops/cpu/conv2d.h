@@ -16,8 +16,11 @@ struct ConvSizes {
 };
 ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& out, const Conv2dSpec& spec);
 
-void conv_forward(const ConvSizes& sizes, const Tensor& x, const Tensor& panels, const Tensor& bias,
-                  const Tensor& residual, bool relu, const Tensor& out);
+// The weights of a prepared model: transformed where winograd_fits, else in panels.
+Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec);
+void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed,
+                      const Tensor& bias, const Tensor& residual, const Conv2dSpec& spec,
+                      const Tensor& out);
 
 // For each phase of the stride that a tap reaches, by its first tap (y, x), row-major: the weights
 // of its taps.

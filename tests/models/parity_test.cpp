@@ -176,7 +176,7 @@ TEST_CASE("ten steps of SGD give torch's losses and weights") {
       CAPTURE(row.numbers[0]);
       CHECK(relative(losses.total().value().item(), expected, expected) < 10 * tolerance);
       backward(losses.total());
-      optimizer.step(0.0005);
+      optimizer.step(0.00005);
     }
     check_parameters(model, golden, "weight", 10 * tolerance,
                      [](const Variable& variable) { return variable.value(); });

@@ -101,13 +101,21 @@ Passes all_passes(const Case& c, const Tensor& x, const Tensor& weight, const Te
   return passes;
 }
 
-// All three passes in f32 against sums in f64.
-void check_passes(const Case& c) {
+// Random f32 weights of the size that makes the results about as large as x.
+Tensor layer_weight(const Case& c) {
+  const double bound = std::sqrt(3.0 / static_cast<double>(weight_shape(c).product(1, 4)));
+  return random_tensor(weight_shape(c), 2, -bound, bound).to(DType::f32);
+}
+
+// All three passes in f32 against sums in f64. `layer`: weights and gradients of a layer's size.
+void check_passes(const Case& c, bool layer = false) {
   INFO(describe(c));
   const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32);
-  const Tensor weight = random_tensor(weight_shape(c), 2).to(DType::f32);
+  const Tensor weight = layer ? layer_weight(c) : random_tensor(weight_shape(c), 2).to(DType::f32);
+  const double bound = layer ? 1 / std::sqrt(c.images * out_height(c) * out_width(c)) : 1;
   const Tensor grad =
-      random_tensor({c.images, out_height(c), out_width(c), c.out}, 3).to(DType::f32);
+      random_tensor({c.images, out_height(c), out_width(c), c.out}, 3, -bound, bound)
+          .to(DType::f32);
   const auto xs = x.to_vector<double>(), ws = weight.to_vector<double>();
   const auto gs = grad.to_vector<double>();
   std::vector<double> out(gs.size()), grad_x(xs.size()), grad_weight(ws.size());
@@ -165,8 +173,56 @@ TEST_CASE("conv2d: all passes of layers with many blocks, grouped layers and ste
   check_passes({1, 3, 3, 420, 10, 3, 3, {1, 1, 1, false}});
 }
 
+// Large enough 3x3 layers take another algorithm on the CPU. The weights are scaled so that the
+// results are about 1, as those of a layer are.
+TEST_CASE("conv2d: all passes of large 3x3 layers, every rest of an axis by four") {
+  check_passes({1, 22, 24, 32, 33, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({3, 14, 14, 40, 32, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({1, 19, 29, 33, 47, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({2, 17, 18, 35, 64, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({1, 25, 27, 48, 32, 3, 3, {1, 0, 1, false}}, true);
+  check_passes({1, 23, 23, 32, 50, 3, 3, {1, 2, 1, false}}, true);
+  check_passes({1, 2, 260, 32, 32, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({2, 300, 1, 32, 32, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({2, 39, 43, 64, 32, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({1, 23, 23, 400, 32, 3, 3, {1, 1, 1, false}}, true);
+  check_passes({1, 23, 23, 32, 135, 3, 3, {1, 1, 1, false}}, true);
+}
+
+TEST_CASE("conv2d: bias, residual and ReLU of a large 3x3 layer, and of a small one when packed") {
+  for (const bool relu : {false, true}) {
+    for (const Case& c : {Case{1, 22, 25, 32, 37, 3, 3, {1, 1, 1, relu}},
+                          Case{2, 3, 5, 32, 37, 3, 3, {1, 1, 1, relu}}}) {
+      const Shape shape = {c.images, c.height, c.width, c.out};
+      const std::vector<Tensor> in = {random_tensor(x_shape(c), 1).to(DType::f32), layer_weight(c),
+                                      random_tensor({c.out}, 3).to(DType::f32),
+                                      random_tensor(shape, 4).to(DType::f32)};
+      const std::vector<double> expected = naive(c, in);
+      INFO(describe(c) << " relu " << relu);
+      CHECK(distance(conv2d(in[0], in[1], in[2], in[3], c.spec).value(), expected) < 1e-5);
+      const auto packed = pack_conv2d(in[1], c.spec);
+      CHECK(distance(conv2d_packed(in[0], *packed, in[2], in[3]), expected) < 1e-5);
+      CHECK(conv2d_packed(in[0].slice(0, 0), *packed, in[2], Tensor()).numel() == 0);
+    }
+  }
+}
+
+TEST_CASE("conv2d: error of a large 3x3 layer relative to the size of the results") {
+  const Case c = {1, 16, 32, 128, 64, 3, 3, {1, 1, 1, false}};
+  const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32), weight = layer_weight(c);
+  const std::vector<double> expected = naive(c, {x, weight, Tensor(), Tensor()});
+  const auto values = conv2d(x, weight, {}, {}, c.spec).value().to_vector<double>();
+  double error = 0, size = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    error += (values[i] - expected[i]) * (values[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  CHECK(std::sqrt(error / size) < 1.5e-6);
+}
+
 TEST_CASE("conv2d: the same bits for any number of threads") {
   for (const Case& c : {Case{1, 40, 44, 16, 40, 3, 3, {1, 1, 1, false}},
+                        Case{2, 41, 46, 32, 40, 3, 3, {1, 1, 1, false}},
                         Case{2, 30, 31, 64, 64, 3, 3, {2, 1, 4, false}},
                         Case{1, 60, 64, 4, 24, 7, 7, {2, 3, 1, false}}}) {
     const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32);

@@ -1,0 +1,261 @@
+// Winograd's convolution over chunks of tiles. A chunk is small enough for its transformed sides to
+// stay in L3, and all threads work on the same one, so that the transformed weights, the largest
+// operand, are read once per chunk:
+//
+//     for chunk of tiles
+//       threads share the tiles:                  V = transformed windows
+//       threads share the points and columns:     M = V U       (rows_product, 36 of them)
+//       threads share the tiles:                  out = transformed M, bias, residual, ReLU
+//
+// An axis of n outputs is cut into long tiles of four and, for a rest of one or two, a short one:
+// 14 = 4 + 4 + 4 + 2. Short tiles lack some points. The tiles of a chunk are ordered by kind so
+// that those with a given point follow each other:  short in both | short y | long | short x.
+#include "ops/cpu/winograd.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/parallel.h"
+#include "ops/cpu/gemm_kernel.h"
+#include "ops/cpu/winograd_kernel.h"
+
+namespace soma::cpu {
+namespace {
+
+constexpr int64_t kChunk = 96;  // tiles: a few MB of V and M for 256 channels
+// Shares of a thread: tiles to transform, columns and rows of a point's product.
+constexpr int64_t kTileTask = 6, kColumnTask = 128, kRowTask = 144;
+
+// The rule. Thinner layers spend their time on the transforms. Transforming a weight costs about as
+// much time as 300 output pixels gain by it. A transformed weight takes four times the room: a
+// prepared model leaves those of 512 x 512 and more, which serve small maps, as they are.
+constexpr int64_t kFewestChannels = 32, kFewestPixels = 512, kMostPacked = 512 * 256;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Which of the six points of an axis only long tiles have.
+bool long_only(int64_t point) { return point == 3 || point == 4; }
+
+class Chunk {
+ public:
+  // Tiles [first, last) of the outputs, in the order image, y, x.
+  Chunk(const WinogradMap& map, int64_t first, int64_t last) {
+    const int64_t across = ceil_div(map.width, 4), down = ceil_div(map.height, 4);
+    std::vector<WinogradTile> kinds[4];
+    for (int64_t t = first; t < last; ++t) {
+      const int64_t y = t / across % down * 4, x = t % across * 4;
+      const int64_t rows = std::min<int64_t>(4, map.height - y);
+      const int64_t columns = std::min<int64_t>(4, map.width - x);
+      const WinogradTile tile = {t / across / down, y, x, rows, columns, rows <= 2, columns <= 2};
+      kinds[tile.short_y ? (tile.short_x ? 0 : 1) : (tile.short_x ? 3 : 2)].push_back(tile);
+    }
+    for (int kind = 0; kind < 4; ++kind) {
+      begin_[kind] = count();
+      tiles_.insert(tiles_.end(), kinds[kind].begin(), kinds[kind].end());
+    }
+  }
+
+  const WinogradTile* tiles() const { return tiles_.data(); }
+  int64_t count() const { return static_cast<int64_t>(tiles_.size()); }
+
+  struct Range {
+    int64_t first, last;
+  };
+  Range with_point(int64_t point) const {
+    const bool y = long_only(point / 6), x = long_only(point % 6);
+    return {y ? begin_[2] : x ? begin_[1] : 0, x ? begin_[3] : count()};
+  }
+
+ private:
+  std::vector<WinogradTile> tiles_;
+  int64_t begin_[4] = {};
+};
+
+int64_t tile_count(int64_t images, const WinogradMap& map) {
+  return images * ceil_div(map.height, 4) * ceil_div(map.width, 4);
+}
+
+// Odd numbers of cache lines from tile to tile and from point to point, for the sake of the sets of
+// the caches.
+struct Matrices {
+  Matrices(int64_t tiles, int64_t channels) {
+    const int64_t line = 16, stride = (ceil_div(channels, line) | 1) * line;
+    const int64_t points = ((tiles + 2 * line) * stride / line | 1) * line;
+    memory = Tensor::empty({kPoints, points});
+    view = {memory.data<float>(), points, stride};
+  }
+  Tensor memory;
+  WinogradMatrices view;
+};
+
+template <class Body>
+void over_tiles(int64_t count, const Body& body) {
+  parallel_chunks(count, kTileTask, [&](int64_t first, int64_t last) {
+    with_isa([&](auto isa) { body(isa, first, last); });
+  });
+}
+
+TileSize tile_of_f32() {
+  return with_isa([](auto isa) { return tile_size<isa, float>(); });
+}
+
+void transform_windows(const WinogradMap& map, const Tensor& source, int64_t pad,
+                       const Chunk& chunk, const WinogradMatrices& v) {
+  over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+    const Tensor patch = Tensor::empty({kPoints * map.channels});
+    winograd_windows<isa>(
+        {map, source.data<float>(), pad, chunk.tiles(), first, last, v, patch.data<float>()});
+  });
+}
+
+struct Convolution {
+  int64_t images, pad;
+  WinogradMap from, to;
+  bool relu;
+};
+
+void convolve(const Convolution& c, const Tensor& source, const Tensor& weights, const Tensor& bias,
+              const Tensor& residual, const Tensor& out) {
+  const int64_t tiles = tile_count(c.images, c.to), chunk_tiles = std::min(tiles, kChunk);
+  const Matrices v(chunk_tiles, c.from.channels), m(chunk_tiles, c.to.channels);
+  const TileSize tile = tile_of_f32();
+  std::vector<const float*> rows;
+  std::vector<int64_t> offsets;
+  for (int64_t t = 0; t < chunk_tiles + tile.rows; ++t) {
+    rows.push_back(v.view.data + t * v.view.tile_stride);
+    offsets.push_back(t * m.view.tile_stride);
+  }
+  const int64_t column_tasks = ceil_div(c.to.channels, kColumnTask);
+  for (int64_t begin = 0; begin < tiles; begin += kChunk) {
+    const Chunk chunk(c.to, begin, std::min(tiles, begin + kChunk));
+    transform_windows(c.from, source, c.pad, chunk, v.view);
+    parallel_for(kPoints * column_tasks, [&](int64_t index) {
+      const int64_t point = index / column_tasks, column = index % column_tasks * kColumnTask;
+      const Chunk::Range range = chunk.with_point(point);
+      RowsTask<float> task = {};
+      task.a = rows.data() + range.first;
+      task.a_offset = point * v.view.point_stride;
+      task.rows = range.last - range.first;
+      task.taps = 1, task.run = c.from.channels;
+      task.b = weights.data<float>() + point * weights.extent(1) + column * c.from.channels;
+      task.columns = std::min(kColumnTask, c.to.channels - column);
+      task.out = m.view.data + point * m.view.point_stride + column;
+      task.out_offset = offsets.data() + range.first;
+      if (task.rows > 0) with_isa([&](auto isa) { rows_product<isa>(task); });
+    });
+    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+      winograd_outputs<isa>({c.to, out.data<float>(),
+                             residual.defined() ? residual.data<float>() : nullptr,
+                             bias.defined() ? bias.data<float>() : nullptr, c.relu, chunk.tiles(),
+                             first, last, m.view});
+    });
+  }
+}
+
+bool right_kind(const Shape& weight, DType dtype, int64_t stride, int64_t pad, int64_t groups) {
+  return dtype == DType::f32 && weight[1] == 3 && weight[2] == 3 && stride == 1 && pad <= 2 &&
+         groups == 1 && weight[0] >= kFewestChannels && weight[3] >= kFewestChannels;
+}
+
+WinogradMap source_map(const ConvSizes& s) { return {s.height, s.width, s.in}; }
+WinogradMap out_map(const ConvSizes& s) { return {s.out_height, s.out_width, s.out}; }
+
+// w(k, j, tap) = first[k * k_stride + j * j_stride + tap * tap_stride].
+Tensor transform_weights(WeightsTask task, int64_t inner, int64_t columns) {
+  constexpr int64_t block = 64;  // inner indices of a task
+  const int64_t width = tile_of_f32().columns, panels = ceil_div(columns, width);
+  const int64_t blocks = ceil_div(inner, block);
+  const Tensor result = Tensor::empty({kPoints, panels * inner * width + 16});
+  task.point_stride = result.extent(1);
+  parallel_for(panels * blocks, [&](int64_t index) {
+    const int64_t panel = index / blocks;
+    WeightsTask part = task;
+    part.w += panel * width * task.j_stride;
+    part.columns = std::min(width, columns - panel * width);
+    part.k0 = index % blocks * block, part.k1 = std::min(inner, part.k0 + block);
+    part.u = result.data<float>() + panel * inner * width;
+    with_isa([&](auto isa) { winograd_weights<isa>(part); });
+  });
+  return result;
+}
+
+}  // namespace
+
+bool winograd_fits(const Shape& weight, DType dtype, const Conv2dSpec& spec) {
+  return right_kind(weight, dtype, spec.stride, spec.pad, spec.groups) &&
+         weight[0] * weight[3] <= kMostPacked;
+}
+
+bool winograd_pays(const ConvSizes& s, DType dtype) {
+  return right_kind({s.out, s.kernel_y, s.kernel_x, s.in}, dtype, s.stride, s.pad, s.groups) &&
+         s.images * s.out_height * s.out_width >= kFewestPixels;
+}
+
+Tensor winograd_forward_weights(const Tensor& weight) {
+  const int64_t out = weight.extent(0), in = weight.extent(3);
+  WeightsTask task = {};
+  task.w = weight.data<float>();
+  task.k_stride = 1, task.j_stride = 9 * in, task.tap_stride = in;
+  return transform_weights(task, in, out);
+}
+
+Tensor winograd_backward_weights(const Tensor& weight) {
+  const int64_t out = weight.extent(0), in = weight.extent(3);
+  WeightsTask task = {};
+  task.w = weight.data<float>() + 8 * in;
+  task.k_stride = 9 * in, task.j_stride = 1, task.tap_stride = -in;
+  return transform_weights(task, out, in);
+}
+
+void winograd_forward(const ConvSizes& s, const Tensor& x, const Tensor& weights,
+                      const Tensor& bias, const Tensor& residual, bool relu, const Tensor& out) {
+  convolve({s.images, s.pad, source_map(s), out_map(s), relu}, x, weights, bias, residual, out);
+}
+
+void winograd_backward_data(const ConvSizes& s, const Tensor& grad, const Tensor& weights,
+                            const Tensor& grad_x) {
+  convolve({s.images, 2 - s.pad, out_map(s), source_map(s), false}, grad, weights, Tensor(),
+           Tensor(), grad_x);
+}
+
+void winograd_backward_weight(const ConvSizes& s, const Tensor& x, const Tensor& grad,
+                              const Tensor& grad_weight) {
+  const WinogradMap from = source_map(s), to = out_map(s);
+  const int64_t tiles = tile_count(s.images, to), chunk_tiles = std::min(tiles, kChunk);
+  const Matrices v(chunk_tiles, s.in), w(chunk_tiles, s.out);
+  const Tensor du = Tensor::empty({kPoints, s.out * s.in + 16});
+  const int64_t row_tasks = ceil_div(s.out, kRowTask);
+  for (int64_t begin = 0; begin < tiles; begin += kChunk) {
+    const Chunk chunk(to, begin, std::min(tiles, begin + kChunk));
+    transform_windows(from, x, s.pad, chunk, v.view);
+    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+      const Tensor patch = Tensor::empty({16 * s.out});
+      winograd_grads<isa>(
+          {to, grad.data<float>(), chunk.tiles(), first, last, w.view, patch.data<float>()});
+    });
+    parallel_for(kPoints * row_tasks, [&](int64_t index) {
+      const int64_t point = index / row_tasks, row = index % row_tasks * kRowTask;
+      const Chunk::Range range = chunk.with_point(point);
+      const PointOuterTask task = {
+          w.view.data + point * w.view.point_stride + range.first * w.view.tile_stride + row,
+          v.view.data + point * v.view.point_stride + range.first * v.view.tile_stride,
+          w.view.tile_stride,
+          v.view.tile_stride,
+          range.last - range.first,
+          std::min(kRowTask, s.out - row),
+          s.in,
+          du.data<float>() + point * du.extent(1) + row * s.in,
+          s.in,
+          begin > 0};
+      with_isa([&](auto isa) { winograd_outer<isa>(task); });
+    });
+  }
+  parallel_chunks(s.out, 8, [&](int64_t first, int64_t last) {
+    with_isa([&](auto isa) {
+      winograd_weight_grad<isa>(
+          {du.data<float>(), du.extent(1), s.in, first, last, grad_weight.data<float>()});
+    });
+  });
+}
+
+}  // namespace soma::cpu

@@ -1,0 +1,258 @@
+// The transforms of Winograd's convolution (winograd_kernel.h has the formulas), a vector of
+// channels at a time: first along y into a small array on the stack, then along x.
+//
+//     source: NHWC          stack: points x columns        V: [point i, j][tile][channel]
+//     +-----------+         +-----------+
+//     | 6 x 6     |  B^T    | i = 0..5  |   B              for each (i, j) one vector; the 36
+//     | pixels    |  --->   | x = 0..5  |  --->            streams lie a cache line off each other
+//     +-----------+         +-----------+
+#include "ops/cpu/winograd_kernel.h"
+
+#include "ops/cpu/gemm_tile.h"
+#include "ops/cpu/winograd_points.h"
+
+namespace soma::cpu {
+namespace SOMA_ISA {
+namespace {
+
+// V is Vector<float>, or float at the end of a row of channels.
+template <class V>
+SOMA_INLINE V read(const float* p) {
+  if constexpr (sizeof(V) == sizeof(float)) {
+    return *p;
+  } else {
+    return load(p);
+  }
+}
+SOMA_INLINE void write(float* p, float value) { *p = value; }
+SOMA_INLINE void write(float* p, Vector<float> value) { store(p, value); }
+
+// An axis of a tile, long (six points, four outputs) or short (four points, two outputs).
+struct Long {
+  static constexpr int points = 6, outputs = 4;
+  static constexpr int place[points] = {0, 1, 2, 3, 4, 5};
+
+  template <class V>
+  SOMA_INLINE void windows(const V (&d)[6], V (&t)[6]) {  // B^T d
+    const V even_p = d[4] - kQQ * d[2], odd_p = d[3] - kQQ * d[1];
+    const V even_q = d[4] - kPP * d[2], odd_q = d[3] - kPP * d[1];
+    t[0] = d[4] - (kPP + kQQ) * d[2] + (kPP * kQQ) * d[0];
+    t[1] = even_p + kP * odd_p;
+    t[2] = even_p - kP * odd_p;
+    t[3] = even_q + kQ * odd_q;
+    t[4] = even_q - kQ * odd_q;
+    t[5] = d[5] - (kPP + kQQ) * d[3] + (kPP * kQQ) * d[1];
+  }
+  template <class V>
+  SOMA_INLINE void outputs_of(const V (&m)[6], V (&y)[4]) {  // A^T m
+    const V sum_p = m[1] + m[2], difference_p = m[1] - m[2];
+    const V sum_q = m[3] + m[4], difference_q = m[3] - m[4];
+    y[0] = m[0] + sum_p + sum_q;
+    y[1] = kP * difference_p + kQ * difference_q;
+    y[2] = kPP * sum_p + kQQ * sum_q;
+    y[3] = (kPP * kP) * difference_p + (kQQ * kQ) * difference_q + m[5];
+  }
+  template <class V>
+  SOMA_INLINE void grads(const V (&y)[4], V (&t)[6]) {  // A y
+    const V even_p = y[0] + kPP * y[2], odd_p = y[1] + kPP * y[3];
+    const V even_q = y[0] + kQQ * y[2], odd_q = y[1] + kQQ * y[3];
+    t[0] = y[0];
+    t[1] = even_p + kP * odd_p;
+    t[2] = even_p - kP * odd_p;
+    t[3] = even_q + kQ * odd_q;
+    t[4] = even_q - kQ * odd_q;
+    t[5] = y[3];
+  }
+};
+struct Short {
+  static constexpr int points = 4, outputs = 2;
+  static constexpr int place[points] = {0, 1, 2, 5};
+
+  template <class V>
+  SOMA_INLINE void windows(const V (&d)[4], V (&t)[4]) {
+    t[0] = (kPP * kQQ) * d[0] - kQQ * d[2];
+    t[1] = (kPP - kQQ) * d[2] + ((kPP - kQQ) * kP) * d[1];
+    t[2] = (kPP - kQQ) * d[2] - ((kPP - kQQ) * kP) * d[1];
+    t[3] = d[3] - kPP * d[1];
+  }
+  template <class V>
+  SOMA_INLINE void outputs_of(const V (&m)[4], V (&y)[2]) {
+    y[0] = m[0] + m[1] + m[2];
+    y[1] = kP * (m[1] - m[2]) + m[3];
+  }
+  template <class V>
+  SOMA_INLINE void grads(const V (&y)[2], V (&t)[4]) {
+    t[0] = y[0];
+    t[1] = y[0] + kP * y[1];
+    t[2] = y[0] - kP * y[1];
+    t[3] = y[1];
+  }
+};
+
+struct Wide {
+  using type = Vector<float>;
+};
+struct Single {
+  using type = float;
+};
+// body(c, kind) for all channels: whole vectors, then one by one.
+template <class Body>
+SOMA_INLINE void each_channel(int64_t channels, const Body& body) {
+  int64_t c = 0;
+  for (; c + kLanes<float> <= channels; c += kLanes<float>) body(c, Wide{});
+  for (; c < channels; ++c) body(c, Single{});
+}
+
+// Calls body(y axis, x axis) with the kinds of the tile's axes.
+template <class Body>
+SOMA_INLINE void with_axes(const WinogradTile& tile, const Body& body) {
+  if (tile.short_y) {
+    if (tile.short_x) return body(Short{}, Short{});
+    return body(Short{}, Long{});
+  }
+  if (tile.short_x) return body(Long{}, Short{});
+  body(Long{}, Long{});
+}
+
+struct Pixels {
+  const float* first;
+  int64_t row, column;
+};
+
+// rows x columns pixels from (y, x) on; where some lie outside the map, all are copied into the
+// patch, with zeros outside.
+Pixels pixels_at(const float* image, const WinogradMap& map, int64_t y, int64_t x, int64_t rows,
+                 int64_t columns, float* patch) {
+  if (y >= 0 && x >= 0 && y + rows <= map.height && x + columns <= map.width) {
+    return {image + y * map.row() + x * map.channels, map.row(), map.channels};
+  }
+  float* to = patch;
+  for (int64_t i = y; i < y + rows; ++i) {
+    for (int64_t j = x; j < x + columns; ++j, to += map.channels) {
+      const bool inside = i >= 0 && j >= 0 && i < map.height && j < map.width;
+      const float* from = image + i * map.row() + j * map.channels;
+      for (int64_t c = 0; c < map.channels; ++c) to[c] = inside ? from[c] : 0;
+    }
+  }
+  return {patch, columns * map.channels, map.channels};
+}
+
+template <class Y, class X>
+__attribute__((noinline)) void windows(const Pixels& from, int64_t channels, float* v,
+                                       int64_t point_stride) {
+  each_channel(channels, [&](int64_t c, auto kind) {
+    using V = typename decltype(kind)::type;
+    V half[Y::points][X::points];
+    for (int x = 0; x < X::points; ++x) {
+      V d[Y::points], t[Y::points];
+      for (int y = 0; y < Y::points; ++y) {
+        d[y] = read<V>(from.first + y * from.row + x * from.column + c);
+      }
+      Y::windows(d, t);
+      for (int i = 0; i < Y::points; ++i) half[i][x] = t[i];
+    }
+    for (int i = 0; i < Y::points; ++i) {
+      V t[X::points];
+      X::windows(half[i], t);
+      float* const to = v + Y::place[i] * 6 * point_stride + c;
+      for (int j = 0; j < X::points; ++j) write(to + X::place[j] * point_stride, t[j]);
+    }
+  });
+}
+
+template <class Y, class X>
+__attribute__((noinline)) void grads(const Pixels& from, int64_t channels, float* w,
+                                     int64_t point_stride) {
+  each_channel(channels, [&](int64_t c, auto kind) {
+    using V = typename decltype(kind)::type;
+    V half[Y::points][X::outputs];
+    for (int x = 0; x < X::outputs; ++x) {
+      V d[Y::outputs], t[Y::points];
+      for (int y = 0; y < Y::outputs; ++y) {
+        d[y] = read<V>(from.first + y * from.row + x * from.column + c);
+      }
+      Y::grads(d, t);
+      for (int i = 0; i < Y::points; ++i) half[i][x] = t[i];
+    }
+    for (int i = 0; i < Y::points; ++i) {
+      V t[X::points];
+      X::grads(half[i], t);
+      float* const to = w + Y::place[i] * 6 * point_stride + c;
+      for (int j = 0; j < X::points; ++j) write(to + X::place[j] * point_stride, t[j]);
+    }
+  });
+}
+
+template <class Y, class X>
+__attribute__((noinline)) void outputs(const OutputsTask& task, const WinogradTile& tile,
+                                       const float* m) {
+  const int64_t first =
+      tile.image * task.map.image() + tile.y * task.map.row() + tile.x * task.map.channels;
+  each_channel(task.map.channels, [&](int64_t c, auto kind) {
+    using V = typename decltype(kind)::type;
+    V half[Y::points][X::outputs];
+    for (int i = 0; i < Y::points; ++i) {
+      V at[X::points];
+      const float* const from = m + Y::place[i] * 6 * task.m.point_stride + c;
+      for (int j = 0; j < X::points; ++j) at[j] = read<V>(from + X::place[j] * task.m.point_stride);
+      X::outputs_of(at, half[i]);
+    }
+    const V bias = task.bias != nullptr ? read<V>(task.bias + c) : V{};
+    for (int x = 0; x < X::outputs; ++x) {
+      if (x >= tile.columns) break;
+      V at[Y::points], values[Y::outputs];
+      for (int i = 0; i < Y::points; ++i) at[i] = half[i][x];
+      Y::outputs_of(at, values);
+      for (int y = 0; y < Y::outputs; ++y) {
+        if (y >= tile.rows) break;
+        const int64_t to = first + y * task.map.row() + x * task.map.channels + c;
+        V value = values[y] + bias;
+        if (task.residual != nullptr) value += read<V>(task.residual + to);
+        if (task.relu) value = value < 0 ? V{} : value;  // NaN stays, as in ops/elementwise
+        write(task.out + to, value);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace SOMA_ISA
+
+template <>
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask& task) {
+  using namespace SOMA_ISA;
+  for (int64_t t = task.first; t < task.last; ++t) {
+    const WinogradTile& tile = task.tiles[t];
+    with_axes(tile, [&](auto y, auto x) {
+      const Pixels from =
+          pixels_at(task.source + tile.image * task.map.image(), task.map, tile.y - task.pad,
+                    tile.x - task.pad, decltype(y)::points, decltype(x)::points, task.patch);
+      windows<decltype(y), decltype(x)>(from, task.map.channels,
+                                        task.v.data + t * task.v.tile_stride, task.v.point_stride);
+    });
+  }
+}
+template <>
+void winograd_outputs<Isa::SOMA_ISA>(const OutputsTask& task) {
+  using namespace SOMA_ISA;
+  for (int64_t t = task.first; t < task.last; ++t) {
+    with_axes(task.tiles[t], [&](auto y, auto x) {
+      outputs<decltype(y), decltype(x)>(task, task.tiles[t], task.m.data + t * task.m.tile_stride);
+    });
+  }
+}
+template <>
+void winograd_grads<Isa::SOMA_ISA>(const GradsTask& task) {
+  using namespace SOMA_ISA;
+  for (int64_t t = task.first; t < task.last; ++t) {
+    const WinogradTile& tile = task.tiles[t];
+    with_axes(tile, [&](auto y, auto x) {
+      const Pixels from = pixels_at(task.grad + tile.image * task.map.image(), task.map, tile.y,
+                                    tile.x, decltype(y)::outputs, decltype(x)::outputs, task.patch);
+      grads<decltype(y), decltype(x)>(from, task.map.channels, task.w.data + t * task.w.tile_stride,
+                                      task.w.point_stride);
+    });
+  }
+}
+
+}  // namespace soma::cpu
