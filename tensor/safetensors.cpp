@@ -1,30 +1,27 @@
-// Elements are read straight into their tensors instead of being mapped: a tensor owns its memory,
-// and a file that shrinks while it is read is an error instead of a bus error.
+// Files are mapped: opening one reads its header only, and a tensor is copied out once.
 #include "tensor/safetensors.h"
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/mapped_file.h"
 
 namespace soma {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr int64_t kLengthBytes = 8;
+constexpr size_t kLengthBytes = 8;
 constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's bound
 
 constexpr std::pair<std::string_view, DType> kTypes[] = {
     {"F64", DType::f64}, {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16},
-    {"I64", DType::i64}, {"I32", DType::i32}, {"U8", DType::u8}};
+    {"I64", DType::i64}, {"I32", DType::i32}, {"U8", DType::u8},   {"BOOL", DType::u8}};
 
 bool printable(std::string_view name) {
   return std::none_of(name.begin(), name.end(),
@@ -98,7 +95,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                     [&](const auto& known) { return known.first == value; });
     check(type != std::end(kTypes), who_, place(), " has the element type ",
-          printable(value) ? value : "?", "; known are F64 F32 F16 BF16 I64 I32 U8");
+          printable(value) ? value : "?", "; known are F64 F32 F16 BF16 I64 I32 U8 BOOL");
     entries.back().dtype = type->second;
     return has_dtype_ = true;
   }
@@ -164,50 +161,6 @@ void check_layout(const std::vector<SafetensorsEntry>& entries, int64_t data_byt
   check(covered == data_bytes, who, data_bytes - covered, " bytes after the last tensor");
 }
 
-// A regular file with its size, read by position.
-class InputFile {
- public:
-  explicit InputFile(const std::string& path) : path_(path) {
-    std::error_code error;
-    check(std::filesystem::is_regular_file(path, error), path,
-          "is no file that can be read; check the path");
-    file_.reset(std::fopen(path.c_str(), "rb"));
-    check(file_ != nullptr, path, "cannot be opened: ", std::strerror(errno));
-    size_ = static_cast<int64_t>(std::filesystem::file_size(path, error));
-    check(!error, path, "its size cannot be read");
-  }
-  int64_t size() const { return size_; }
-  void read(void* to, int64_t bytes) {
-    check(std::fread(to, 1, static_cast<size_t>(bytes), file_.get()) == static_cast<size_t>(bytes),
-          path_, "ended while it was read");
-  }
-
- private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
-  int64_t size_ = 0;
-};
-
-// Leaves `file` at the first byte of the data.
-SafetensorsHeader read_header(InputFile& file, const std::string& path) {
-  check(file.size() >= kLengthBytes, path, "has ", file.size(),
-        " bytes; a safetensors file begins with 8 bytes of header length");
-  uint64_t length = 0;
-  file.read(&length, kLengthBytes);
-  const auto limit = static_cast<uint64_t>(std::min(kMaxHeaderBytes, file.size() - kLengthBytes));
-  check(length <= limit, path, "its header would take ", length, " bytes, at most ", limit,
-        " are there or allowed; not a safetensors file, or cut short");
-  std::string json(static_cast<size_t>(length), '\0');
-  file.read(json.data(), static_cast<int64_t>(length));
-  const int64_t data_begin = kLengthBytes + static_cast<int64_t>(length);
-  SafetensorsHeader header = parse_safetensors_header(json, file.size() - data_begin, path);
-  header.data_begin = data_begin;
-  return header;
-}
-
 std::string make_header(const std::vector<SafetensorsEntry>& entries, const Metadata& metadata,
                         const std::string& path) {
   nlohmann::json root = nlohmann::json::object();
@@ -245,19 +198,34 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, int64_t data_b
   return header;
 }
 
+SafetensorsHeader parse_safetensors(std::string_view file, std::string_view who) {
+  check(file.size() >= kLengthBytes, who, "has ", file.size(),
+        " bytes; a safetensors file begins with 8 bytes of header length");
+  uint64_t length = 0;
+  std::memcpy(&length, file.data(), kLengthBytes);
+  file.remove_prefix(kLengthBytes);
+  const uint64_t limit = std::min<uint64_t>(kMaxHeaderBytes, file.size());
+  check(length <= limit, who, "its header would take ", length, " bytes, at most ", limit,
+        " are there or allowed; not a safetensors file, or cut short");
+  const auto data_bytes = static_cast<int64_t>(file.size() - length);
+  SafetensorsHeader header = parse_safetensors_header(file.substr(0, length), data_bytes, who);
+  header.data_begin = kLengthBytes + static_cast<int64_t>(length);
+  return header;
+}
+
 SafetensorsHeader read_safetensors_header(const std::string& path) {
-  InputFile file(path);
-  return read_header(file, path);
+  return parse_safetensors(MappedFile(path).bytes(), path);
 }
 
 Safetensors read_safetensors(const std::string& path) {
-  InputFile file(path);
-  SafetensorsHeader header = read_header(file, path);
+  const MappedFile file(path);
+  SafetensorsHeader header = parse_safetensors(file.bytes(), path);
+  const char* const data = file.bytes().data() + header.data_begin;
   Safetensors result;
   result.metadata = std::move(header.metadata);
-  for (const SafetensorsEntry& entry : header.entries) {  // back to back, in this order
+  for (const SafetensorsEntry& entry : header.entries) {
     const Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
-    file.read(tensor.raw(), tensor.bytes());
+    if (tensor.bytes() > 0) std::memcpy(tensor.raw(), data + entry.begin, tensor.bytes());
     result.tensors.emplace(entry.name, tensor);
   }
   return result;

@@ -35,7 +35,10 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::string_view json, int64_t data_bytes,
                                            std::string_view who);
 
-// The table of contents only. Error: one line that names the file.
+// The table of contents of a whole file in memory; the elements are not touched.
+SafetensorsHeader parse_safetensors(std::string_view file, std::string_view who);
+
+// The same of a file, mapped for as long as it takes. Error: one line that names the file.
 SafetensorsHeader read_safetensors_header(const std::string& path);
 
 struct Safetensors {
