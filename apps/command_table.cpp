@@ -112,10 +112,18 @@ void declare_submit(CLI::App& app, Options& o) {
 }
 
 void declare_convert(CLI::App& app, Options& o) {
-  app.add_option("IN", o.input, "DATA in any form that is read")->required();
-  app.add_option("OUT", o.out, ".csv (competition), .json (COCO) or a folder (label images)")
+  app.add_option("IN", o.input,
+                 "DATA in any form that is read, or weights (.pth, .pkl, "
+                 ".safetensors, a run folder)")
+      ->required();
+  app.add_option(
+         "OUT", o.out,
+         ".csv (competition), .json (COCO), a folder (label images), .safetensors (weights)")
       ->required();
   app.add_option("--images", o.images_dir, "folder of the images, where they are not beside IN");
+  app.add_option("--names", o.names, "weights: whose names and layouts OUT has")
+      ->check(CLI::IsMember({"soma", "torchvision"}))
+      ->capture_default_str();
 }
 
 void declare_bench(CLI::App& app, Options& o) {
@@ -135,7 +143,8 @@ void declare_bench(CLI::App& app, Options& o) {
 }
 
 void declare_info(CLI::App& app, Options& o) {
-  app.add_option("--model", o.models, "list the tensors of this .safetensors file")->expected(1);
+  app.add_option("--model", o.models, "list the tensors of this run folder or weights file")
+      ->expected(1);
   app.add_flag("--keys", o.keys, "list every configuration key with its value");
   add_config(app, o);
 }
@@ -195,8 +204,8 @@ const std::vector<TableRow>& command_table() {
         submit_command},
        declare_submit,
        true},
-      {{"convert", "annotations from one form to another", "soma convert DATA annotations.json",
-        convert_command},
+      {{"convert", "annotations or weights from one form to another",
+        "soma convert runs/first weights.safetensors --names torchvision", convert_command},
        declare_convert,
        false},
       {{"info", "the build and this machine; --model FILE: the tensors of a file",

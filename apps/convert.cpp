@@ -1,13 +1,17 @@
-// `soma convert`: annotations from one form to another; OUT's name says which.
+// `soma convert`: annotations or weights from one form to another; OUT's name says which.
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
+#include "apps/config.h"
 #include "apps/console.h"
+#include "apps/inference.h"
 #include "apps/usage.h"
 #include "base/atomic_file.h"
 #include "data/measurements.h"
 #include "data/writers.h"
+#include "models/maskrcnn/load_weights.h"
 
 namespace soma {
 namespace {
@@ -28,13 +32,7 @@ void write_label_folder(const std::string& out, const Dataset& dataset, const Co
   }
 }
 
-}  // namespace
-
-int convert_command(const Options& options) {
-  const Console console(options);
-  const std::string form = fs::path(options.out).extension().string();
-  check_usage(form.empty() || form == ".csv" || form == ".json", options.out,
-              "expected OUT as .csv (competition), .json (COCO) or a folder (label images)");
+void convert_annotations(const Options& options, const std::string& form, const Console& console) {
   const Dataset dataset = read_dataset(options.input, options.images_dir);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   if (form == ".csv")
@@ -50,6 +48,53 @@ int convert_command(const Options& options) {
   else
     console.say(
         text(options.out, ": ", count, " instances on ", dataset.samples.size(), " images"));
+}
+
+// The order of the stem's channels: as the file says or, for soma's own, its configuration.
+bool is_bgr(const WeightsFile& file, const Console& console) {
+  const auto kind = kind_of(file.table());
+  if (kind && kind->bgr) return *kind->bgr;
+  const std::string config = configuration_of(file.path());
+  if (!config.empty()) return load_config({config}, {}).input.bgr;
+  console.warn(file.path() + ": nothing says whether the stem takes RGB or BGR; taken as RGB");
+  return false;
+}
+
+void convert_weights(const Options& options, const Console& console) {
+  const WeightsFile file(weights_of(options.input));
+  std::vector<std::string> unused;
+  NamedTensors tensors = soma_weights(file, unused);
+  const bool bgr = is_bgr(file, console);
+  Metadata metadata = {{"format", "pt"}};  // what Python's loaders ask for
+  if (options.names == "torchvision") {
+    tensors = torchvision_weights(tensors, bgr);
+  } else {
+    metadata[kChannelsKey] = bgr ? "bgr" : "rgb";
+  }
+  write_safetensors(options.out, tensors, metadata);
+  if (!unused.empty()) console.warn("not converted: " + grouped(unused, 2));
+  if (console.json()) {
+    const nlohmann::json facts = {{"tensors", tensors.size()}, {"unused", unused}};
+    console.result(facts.dump() + "\n");
+  } else {
+    console.say(text(options.out, ": ", tensors.size(), " tensors in ", options.names,
+                     "'s names, of ", title_of(kind_of(file.table())->scheme)));
+  }
+}
+
+}  // namespace
+
+int convert_command(const Options& options) {
+  const Console console(options);
+  const std::string form = fs::path(options.out).extension().string();
+  if (form == ".safetensors") {
+    convert_weights(options, console);
+    return 0;
+  }
+  check_usage(form.empty() || form == ".csv" || form == ".json", options.out,
+              "expected OUT as .csv (competition), .json (COCO), a folder (label images) or "
+              ".safetensors (weights)");
+  convert_annotations(options, form, console);
   return 0;
 }
 

@@ -5,50 +5,45 @@
 #include "base/check.h"
 #include "data/preprocess.h"
 #include "evaluation/overlap.h"
-#include "tensor/safetensors.h"
+#include "models/maskrcnn/load_weights.h"
 
 namespace soma {
 namespace {
 
 namespace fs = std::filesystem;
 
-// config.toml beside a weights file or, as in a run folder, one folder up.
-std::string configuration_of(const fs::path& weights) {
-  const fs::path folder = weights.parent_path();
+}  // namespace
+
+std::string configuration_of(const std::string& weights) {
+  const fs::path folder = fs::path(weights).parent_path();
   for (const fs::path& candidate : {folder / "config.toml", folder / ".." / "config.toml"}) {
     if (fs::exists(candidate)) return candidate.string();
   }
   return "";
 }
 
-fs::path weights_of(const std::string& model) {
+std::string weights_of(const std::string& model) {
+  check(fs::exists(model), model, "no such file or folder; expected a run folder or weights");
   if (!fs::is_directory(model)) return model;
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
     const fs::path weights = fs::path(model) / "weights" / name;
-    if (fs::exists(weights)) return weights;
+    if (fs::exists(weights)) return weights.string();
   }
   fail(model, "has no weights/best.safetensors; give a run folder or a weights file");
 }
 
-}  // namespace
-
 LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
                        const std::vector<std::string>& overrides) {
-  check(fs::exists(model), model, "no such file or folder; expected a run folder or weights");
-  const fs::path weights = weights_of(model);
+  const std::string weights = weights_of(model);
   std::vector<std::string> files = config_files;
   if (files.empty() && !configuration_of(weights).empty()) {
     files.push_back(configuration_of(weights));
   }
   RunConfig config = load_config(files, overrides);
-  check(!config.model.classes.empty(), weights.string(),
+  check(!config.model.classes.empty(), weights,
         "has no configuration beside it; give --config FILE or model.classes=[...]");
   MaskRcnn network = MaskRcnn::blank(config.model);
-  try {
-    load_state(network, read_safetensors(weights.string()).tensors);
-  } catch (const Error& error) {
-    fail(weights.string(), error.what());
-  }
+  load_all_weights(network, WeightsFile(weights), config.input.bgr);
   return {config, network.prepared()};
 }
 

@@ -17,9 +17,14 @@ struct LoadedModel {
   MaskRcnn model;  // prepared for inference
 };
 
-// MODEL is a run folder (weights/best.safetensors and config.toml) or a .safetensors file, whose
-// configuration is config.toml beside it or one folder up, unless `config_files` are given.
-// Overrides go on top. Error: one line naming the file.
+// The weights file of MODEL: itself, or a run folder's weights/best.safetensors. Error: not there.
+std::string weights_of(const std::string& model);
+// config.toml beside a weights file or, as in a run folder, one folder up; "" when there is none.
+std::string configuration_of(const std::string& weights);
+
+// MODEL is a run folder (weights/best.safetensors and config.toml) or a weights file (.safetensors,
+// .pth, .pkl; weights/weights_file.h), whose configuration is config.toml beside it or one folder
+// up, unless `config_files` are given. Overrides go on top. Error: one line naming the file.
 LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
                        const std::vector<std::string>& overrides);
 

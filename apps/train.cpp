@@ -17,6 +17,7 @@
 #include "apps/validation.h"
 #include "data/loader.h"
 #include "data/split.h"
+#include "models/maskrcnn/load_weights.h"
 #include "nn/schedule.h"
 
 namespace soma {
@@ -107,6 +108,13 @@ class Training {
     if (config.train.ema > 0) {
       average_ = std::make_unique<AverageState>(model_, config.train.ema);
     }
+  }
+
+  // Before the first step. What the file lacks, or has for other classes, stays as it was drawn.
+  void start_from(const WeightsFile& file) {
+    const LoadReport report = load_weights(model_, file, config_.input.bgr);
+    for (const std::string& line : lines_of(report, file, model_)) folder_.log(line);
+    if (average_) average_ = std::make_unique<AverageState>(model_, config_.train.ema);
   }
 
   void resume() {
@@ -248,6 +256,10 @@ int train_command(const Options& options) {
   use_classes(data.train, config.model.classes);
   use_classes(data.held_out, config.model.classes);
 
+  std::unique_ptr<const WeightsFile> weights;  // opened first: a wrong path makes no run folder
+  if (!options.resume && !config.model.weights.empty()) {
+    weights = std::make_unique<const WeightsFile>(config.model.weights);
+  }
   RunConfig kept = config;
   kept.train.stop = 0;  // is this call's, not the run's: a resumed run goes on
   RunFolder folder(options, to_toml(kept), config.train.log_every);
@@ -258,6 +270,7 @@ int train_command(const Options& options) {
                   data.held_out.samples.size()));
   Training training(config, data, folder);
   if (options.resume) training.resume();
+  if (weights) training.start_from(*weights);
   return training.run();
 }
 

@@ -95,7 +95,13 @@ class Info(Case):
         path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
         found = json.loads(self.passes("info", "--model", path, "--json").stdout)
         self.assertEqual(
-            found, {"tensors": {"w": {"dtype": "f32", "shape": [1, 2]}}, "metadata": {"k": "v"}}
+            found,
+            {
+                "tensors": {"w": {"dtype": "f32", "shape": [1, 2]}},
+                "metadata": {"k": "v"},
+                "form": "safetensors",
+                "names": "of no known model",
+            },
         )
         self.assertIn("w     f32   [1, 2]", self.passes("info", "--model", path).stdout)
         path.write_bytes(path.read_bytes()[:-1])
