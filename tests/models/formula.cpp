@@ -219,8 +219,10 @@ TestConfig formula_test() {
   return test;
 }
 
-MaskRcnn formula_model(DType dtype) {
-  MaskRcnn model(formula_config(), 1, dtype);
+MaskRcnn formula_model(DType dtype, const std::string& backbone) {
+  ModelConfig config = formula_config();
+  config.backbone = backbone;
+  MaskRcnn model(config, 1, dtype);
   for (const auto& [name, tensor] : state_of(model)) {
     const Counterpart part = counterpart(name, tensor.shape());
     const Formula u(part.name);

@@ -29,7 +29,7 @@ Counterpart counterpart(const std::string& name, const Shape& shape);
 
 ModelConfig formula_config();
 TestConfig formula_test();
-MaskRcnn formula_model(DType dtype);
+MaskRcnn formula_model(DType dtype, const std::string& backbone = "resnet18");
 
 struct FormulaScene {
   Tensor images;

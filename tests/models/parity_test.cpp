@@ -143,11 +143,14 @@ TEST_CASE("features, RPN outputs and proposals are torchvision's") {
   }
 }
 
-TEST_CASE("five losses and the gradient of every parameter are torchvision's") {
-  for (const auto& [dtype, file, tolerance] : kTolerances) {
+TEST_CASE("five losses and the gradient of every parameter are torchvision's, R18 and R50") {
+  std::vector<Tolerance> cases(std::begin(kTolerances), std::end(kTolerances));
+  cases.push_back({DType::f32, "model_r50.txt", 1e-4});
+  for (const auto& [dtype, file, tolerance] : cases) {
     CAPTURE(file);
     const Golden golden = read_golden(file);
-    MaskRcnn model = formula_model(dtype);
+    MaskRcnn model =
+        formula_model(dtype, std::string(file) == "model_r50.txt" ? "resnet50" : "resnet18");
     const Losses losses = golden_losses(model, formula_scene(dtype), golden);
     const std::vector<double>& expected = golden.at("loss")[0].numbers;
     const Variable* terms[] = {&losses.rpn_cls, &losses.rpn_box, &losses.cls, &losses.box,

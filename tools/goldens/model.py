@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/goldens/model_f64.txt and model_f32.txt: a small Mask R-CNN run by torchvision.
+"""Writes tests/goldens/model_{f64,f32,r50}.txt: a small Mask R-CNN run by torchvision.
 
 Both sides compute every weight, image and mask from formulas, so only results are stored.
 
@@ -16,6 +16,7 @@ Both sides compute every weight, image and mask from formulas, so only results a
   network      ResNet-18, frozen norm (eps 1e-5), nothing frozen; channels: FPN and RPN 32, box head
                64, mask head 32 (4 convolutions); 3 classes + background first; rules of the preset
                torchvision but for SETTINGS below.
+               model_r50.txt (float64, one step, no inference): the same on a ResNet-50.
   images       Two of different size, padded with 0 at the bottom and right to 96 x 128, already
                normalised: pixel (c, y, x) of image n is .5 u("image.n", (c H + y) W + x) + 1 inside
                a cell, - .5 outside, rounded to float32.
@@ -148,10 +149,12 @@ def first_of_each(self, matched_idxs):
     return positives, negatives
 
 
-def build(dtype, disturbance=0.0):
+def build(dtype, disturbance=0.0, name="resnet18"):
     torch.manual_seed(int(disturbance * 1e9))
-    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, trainable_layers=5)
-    backbone.fpn = FeaturePyramidNetwork([64, 128, 256, 512], 32, LastLevelMaxPool())
+    backbone = resnet_fpn_backbone(backbone_name=name, weights=None, trainable_layers=5)
+    width = 64 if name == "resnet18" else 256
+    backbone.fpn = FeaturePyramidNetwork([width, 2 * width, 4 * width, 8 * width], 32,
+                                         LastLevelMaxPool())
     backbone.out_channels = 32
     model = MaskRCNN(
         backbone, rpn_anchor_generator=AnchorGenerator(ANCHORS, ((0.5, 1.0, 2.0),) * 5),
@@ -223,9 +226,9 @@ def parameter_row(kind, name, tensor):
     return kind, name, float((x**2).sum()**0.5), float((x * u).sum())
 
 
-def training_rows(model, images, targets, rois):
+def training_rows(model, images, targets, rois, steps):
     optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=0.9, weight_decay=1e-4)
-    for step in range(STEPS):
+    for step in range(steps):
         losses = losses_of(model, images, targets, rois)
         yield "loss", step, *[loss.item() for loss in losses]
         optimizer.zero_grad()
@@ -234,24 +237,26 @@ def training_rows(model, images, targets, rois):
             for name, value in model.named_parameters():
                 yield parameter_row("gradient", name, value.grad)
         optimizer.step()
-    for name, value in model.named_parameters():
+    for name, value in model.named_parameters() if steps > 1 else ():
         yield parameter_row("weight", name, value)
 
 
-def rows_of(dtype, disturbance=0.0, rois=None):
+def rows_of(dtype, disturbance=0.0, rois=None, name="resnet18"):
     """All rows, and the RoIs trained on: those given, else this run's own."""
     torch.set_default_dtype(dtype)
     images, targets = formula_images(dtype)
-    model = build(dtype, disturbance).eval()
+    model = build(dtype, disturbance, name).eval()
+    small = name == "resnet18"
     with torch.no_grad():
-        rows = list(inference_rows(model, images))
+        rows = list(inference_rows(model, images)) if small else []
     model.train()
     rows += sample_rows(model, images, targets)
     rois = rois or sample_rois(model, images, targets)
     for n, (boxes, matched, labels) in enumerate(rois):
         rows += [("roi", n, *box, label, match)
                  for box, match, label in zip(boxes, matched, labels)]
-    return rows + list(training_rows(model, images, targets, rois)), rois
+    steps = STEPS if small else 1
+    return rows + list(training_rows(model, images, targets, rois, steps)), rois
 
 
 def decisions(rows):
@@ -291,6 +296,7 @@ def main():
     folder.mkdir(exist_ok=True)
     write(folder / "model_f64.txt", rows, 12)
     write(folder / "model_f32.txt", others["float32"], 8)
+    write(folder / "model_r50.txt", rows_of(torch.float64, name="resnet50")[0], 10)
 
 
 if __name__ == "__main__":
