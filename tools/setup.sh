@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing soma needs and is not there yet, from the distribution's own
 # packages (names of Debian 12 and 13, Ubuntu 22.04 and later). As root, or through sudo.
-# Usage: setup.sh [--ci]; --ci adds what the checks want: clang-format 14, clang 14, ccache.
+# Usage: setup.sh [--ci]; --ci adds what the checks want: clang-format 14, clang 14 with
+# libFuzzer, ccache.
 set -euo pipefail
 
 # package and, after the colon, a file or command whose presence means that it need not be installed
@@ -13,11 +14,13 @@ needed=(
 )
 wanted=()
 if [ "${1:-}" = --ci ]; then
-  wanted=(git:git ccache:ccache clang-format-14:clang-format-14 clang-14:clang++-14)
+  wanted=(git:git ccache:ccache clang-format-14:clang-format-14 clang-14:clang++-14
+          libclang-rt-14-dev:libclang_rt.fuzzer-x86_64.a)
 fi
 
-is_there() {  # a command, or a header in the usual places
+is_there() {  # a command, or a header or a part of clang in the usual places
   case $1 in
+    *.a) [ -n "$(ls -d /usr/lib/llvm-14/lib/clang/*/lib/linux/"$1" 2> /dev/null)" ] ;;
     *.h | *.hpp) [ -n "$(ls -d {/usr/include,/usr/include/*-linux-gnu,/usr/local/include}/"$1" \
                    2> /dev/null)" ] ;;
     *) command -v "$1" > /dev/null ;;

@@ -1,5 +1,5 @@
-// One reader per form of file; each begins where its magic bytes were found. Tensors come in the
-// order of their names.
+// One reader per form of file; each checks that it is its form. Tensors come in the order of their
+// names.
 #pragma once
 #include "weights/weights_file.h"
 

@@ -15,6 +15,7 @@ using Kind = PickleValue::Kind;
 constexpr int64_t kVersion = 1001;
 
 size_t read_preamble(std::string_view file, const std::string& who) {
+  check(file.starts_with(kLegacyMagic), who, "does not begin as torch's older files do");
   PickleReader version(file, kLegacyMagic.size(), who + ": version");
   const PickleValue& number = version[version.run()];
   check(number.kind == Kind::integer && number.integer == kVersion, who, "its version is not ",
