@@ -145,7 +145,9 @@ TEST_CASE("features, RPN outputs and proposals are torchvision's") {
 
 TEST_CASE("five losses and the gradient of every parameter are torchvision's, R18 and R50") {
   std::vector<Tolerance> cases(std::begin(kTolerances), std::end(kTolerances));
-  cases.push_back({DType::f32, "model_r50.txt", 1e-4});
+  // In f64 only: at this depth torchvision's own gradients, in f64 with weights disturbed by 1e-6,
+  // part by 8e-4, since some of a million activations change sides at a ReLU.
+  cases.push_back({DType::f64, "model_r50.txt", 2e-6});
   for (const auto& [dtype, file, tolerance] : cases) {
     CAPTURE(file);
     const Golden golden = read_golden(file);
