@@ -1,5 +1,7 @@
 #include "tensor/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -14,6 +16,8 @@ namespace soma {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kHugePage = 2 << 20;
+constexpr uintptr_t kPage = 4096;
 
 // Size classes: eight per power of two, so at most an eighth of a block is wasted.
 int64_t size_class(int64_t bytes) {
@@ -21,6 +25,19 @@ int64_t size_class(int64_t bytes) {
   const int64_t step = std::max<int64_t>(
       kAlignment, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8);
   return (bytes + step - 1) / step * step;
+}
+
+// Null when there is none. Large blocks ask for huge pages: kernels walk maps and packed weights in
+// many streams at once, more than the small pages that a core can remember. They are not aligned to
+// huge pages, since maps that all begin alike would compete for the same sets of the caches. Only a
+// wish, so a system that refuses is no error.
+void* take_from_system(int64_t bytes) {
+  void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
+  if (data == nullptr || bytes < kHugePage) return data;
+  const auto first = reinterpret_cast<uintptr_t>(data), end = first + static_cast<uintptr_t>(bytes);
+  const uintptr_t page = (first + kPage - 1) / kPage * kPage;
+  madvise(reinterpret_cast<void*>(page), end / kPage * kPage - page, MADV_HUGEPAGE);
+  return data;
 }
 
 class Cache {
@@ -78,10 +95,10 @@ class Cache {
   std::byte* allocate(int64_t bytes, int64_t block_bytes) {
     // Cached blocks of other sizes go back first once they outweigh what is in use.
     if (stats_.cached_bytes > stats_.live_bytes + (int64_t{256} << 20)) release_locked();
-    void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(block_bytes));
+    void* data = take_from_system(block_bytes);
     if (data == nullptr) {
       release_locked();
-      data = std::aligned_alloc(kAlignment, static_cast<size_t>(block_bytes));
+      data = take_from_system(block_bytes);
     }
     check(data != nullptr, "memory", "the system has no ", bytes, " bytes left (",
           stats_.live_bytes, " in use); use smaller images, crops or batches");
