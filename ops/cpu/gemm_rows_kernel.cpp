@@ -115,11 +115,7 @@ void pack(const PanelTask<T>& task) {
   constexpr int64_t square = 16;
   for (int64_t k0 = 0; k0 < task.inner; k0 += square) {
     const int64_t k1 = k0 + square < task.inner ? k0 + square : task.inner;
-    for (int64_t j = 0; j < columns; ++j) {
-      for (int64_t k = k0; k < k1; ++k) {
-        task.b[k * n + j] = task.w[k * task.k_stride + j * task.j_stride];
-      }
-    }
+    transpose(task.w + k0, task.j_stride, k1 - k0, columns, task.b + k0 * n, n);
   }
 }
 

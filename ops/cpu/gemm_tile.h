@@ -10,6 +10,8 @@
 // At least 12 accumulators hide the latency of the multiply-add; the scalars are broadcast straight
 // from memory, so that A needs no packing where its rows are contiguous.
 #pragma once
+#include <xmmintrin.h>
+
 #include <cstdint>
 
 #include "ops/cpu/gemm_kernel.h"
@@ -119,6 +121,32 @@ SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
       if (to.residual != nullptr) value += to.residual[to.offset[m] + j];
       out[j] = to.relu && value < 0 ? T{0} : value;
     }
+  }
+}
+
+// to[k * to_stride + j] = from[k + j * from_stride] for k < rows, j < columns: four by four where
+// the elements are floats.
+template <class T>
+SOMA_INLINE void transpose(const T* from, int64_t from_stride, int64_t rows, int64_t columns, T* to,
+                           int64_t to_stride) {
+  int64_t j = 0;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    for (; j + 4 <= columns; j += 4) {
+      const T* const a = from + j * from_stride;
+      int64_t k = 0;
+      for (; k + 4 <= rows; k += 4) {
+        __m128 line[4];
+        for (int i = 0; i < 4; ++i) line[i] = _mm_loadu_ps(a + i * from_stride + k);
+        _MM_TRANSPOSE4_PS(line[0], line[1], line[2], line[3]);
+        for (int i = 0; i < 4; ++i) _mm_storeu_ps(to + (k + i) * to_stride + j, line[i]);
+      }
+      for (; k < rows; ++k) {
+        for (int i = 0; i < 4; ++i) to[k * to_stride + j + i] = a[k + i * from_stride];
+      }
+    }
+  }
+  for (; j < columns; ++j) {
+    for (int64_t k = 0; k < rows; ++k) to[k * to_stride + j] = from[k + j * from_stride];
   }
 }
 

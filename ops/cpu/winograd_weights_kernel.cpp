@@ -67,11 +67,7 @@ void gather_taps(const WeightsTask& task, int64_t k0, int64_t k1, float* taps) {
         for (int64_t j = 0; j < task.columns; ++j) to[(k - k0) * n + j] = w[k * task.k_stride + j];
       }
     } else {
-      for (int64_t j = 0; j < task.columns; ++j) {
-        for (int64_t k = k0; k < k1; ++k) {
-          to[(k - k0) * n + j] = w[k * task.k_stride + j * task.j_stride];
-        }
-      }
+      transpose(w + k0, task.j_stride, k1 - k0, task.columns, to, n);
     }
   }
 }
