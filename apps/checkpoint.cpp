@@ -105,6 +105,11 @@ void save_checkpoint(const std::string& folder, const TrainingState& state,
   finish_save(folder);
 }
 
+bool holds_checkpoint(const std::string& folder) {
+  std::error_code error;
+  return fs::exists(folder + kState, error);
+}
+
 Progress load_checkpoint(const std::string& folder, const TrainingState& state) {
   const NamedTensors all = read_safetensors(folder + kState).tensors;
   try {

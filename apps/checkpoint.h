@@ -33,6 +33,7 @@ void write_weights(const std::string& path, const TrainingState& state, int64_t 
 // old or the new, can be loaded.
 void save_checkpoint(const std::string& folder, const TrainingState& state,
                      const Progress& progress);
+bool holds_checkpoint(const std::string& folder);
 // Error: one line naming the file and what does not fit.
 Progress load_checkpoint(const std::string& folder, const TrainingState& state);
 

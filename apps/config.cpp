@@ -41,6 +41,7 @@ void add_model(Keys& key, ModelConfig& m) {
   key("model.preset", m.preset, one_of({"detectron2", "torchvision", "cells"}));
   key("model.backbone", m.backbone,
       one_of({"resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d"}));
+  key("model.backbone_width", m.backbone_width, from(1, 1024));
   key("model.norm", m.norm, one_of({"frozen", "batch", "group"}));
   key("model.norm_eps", m.norm_eps, from(0, 1));
   key("model.freeze", m.freeze, one_of({"none", "stem", "res2", "res3", "res4"}));

@@ -227,6 +227,8 @@ void RunFolder::validation(int64_t iteration, double kaggle, double ap) {
   s.results.add(text(iteration, ",", s.total_loss, ",", s.rate, ",", kaggle, ",", ap, "\n"));
 }
 
+void RunFolder::flush() { state_->flush(); }
+
 void RunFolder::rewind(int64_t iteration) {
   state_->metrics.keep([&](const std::string& line) {
     const Json row = Json::parse(line, nullptr, false);

@@ -43,6 +43,8 @@ class RunFolder {
   void iteration(const IterationRecord& record);
   // A line of metrics.jsonl and of results.csv.
   void validation(int64_t iteration, double kaggle, double ap);
+  // Writes what is buffered. Before a save, so that a run that is killed after it lacks no line.
+  void flush();
   // A resumed run goes on after `iteration`: lines of later ones are cut from metrics.jsonl and
   // results.csv.
   void rewind(int64_t iteration);

@@ -10,6 +10,7 @@
 #include "apps/checkpoint.h"
 #include "apps/commands.h"
 #include "apps/config.h"
+#include "apps/console.h"
 #include "apps/data_settings.h"
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
@@ -117,10 +118,12 @@ class Training {
     if (average_) average_ = std::make_unique<AverageState>(model_, config_.train.ema);
   }
 
+  // A run that ended before its first save begins anew.
   void resume() {
-    progress_ = load_checkpoint(folder_.file("weights"), state());
+    const std::string weights = folder_.file("weights");
+    if (holds_checkpoint(weights)) progress_ = load_checkpoint(weights, state());
     progress_.validations = std::min(progress_.validations, validations_behind());
-    saved_ = true;
+    saved_ = progress_.iteration > 0;
     folder_.rewind(progress_.iteration);
     folder_.log(text("resumed after iteration ", progress_.iteration,
                      finished() ? "; nothing is left to do: raise train.iterations, train.minutes "
@@ -145,6 +148,13 @@ class Training {
     if (interrupted()) return kInterruptedCode;
     if (progress_.best_score < 0) write_best();
     return 0;
+  }
+
+  // For --json.
+  std::string summary() const {
+    const bool scored = progress_.best_score >= 0;
+    return text("{\"iteration\": ", progress_.iteration,
+                ", \"best_score\": ", scored ? text(progress_.best_score) : "null", "}\n");
   }
 
  private:
@@ -227,6 +237,7 @@ class Training {
     write_weights(folder_.file("weights/best.safetensors"), state(), progress_.iteration);
   }
   void save() {
+    folder_.flush();
     save_checkpoint(folder_.file("weights"), state(), progress_);
     saved_ = true;
   }
@@ -257,7 +268,8 @@ int train_command(const Options& options) {
   use_classes(data.held_out, config.model.classes);
 
   std::unique_ptr<const WeightsFile> weights;  // opened first: a wrong path makes no run folder
-  if (!options.resume && !config.model.weights.empty()) {
+  const bool begun = options.resume && holds_checkpoint(options.out + "/weights");
+  if (!begun && !config.model.weights.empty()) {
     weights = std::make_unique<const WeightsFile>(config.model.weights);
   }
   RunConfig kept = config;
@@ -271,7 +283,9 @@ int train_command(const Options& options) {
   Training training(config, data, folder);
   if (options.resume) training.resume();
   if (weights) training.start_from(*weights);
-  return training.run();
+  const int code = training.run();
+  if (options.json) Console(options).result(training.summary());
+  return code;
 }
 
 }  // namespace soma

@@ -13,17 +13,37 @@ SOMA = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else None
 
 def soma(*words, **options):
     return subprocess.run(
-        [SOMA, *map(str, words)], capture_output=True, text=True, timeout=100, **options
+        [SOMA, *map(str, words)], capture_output=True, text=True, timeout=200, **options
     )
 
 
+# A model that trains in milliseconds an iteration, with every part that a real one has.
+TINY = [
+    "model.preset=cells",
+    "model.backbone_width=8",
+    "model.fpn_channels=8",
+    "model.box_channels=16",
+    "model.mask_channels=8",
+    "model.mask_convs=1",
+    "model.rpn_pre_nms_train=50",
+    "model.rpn_post_nms_train=50",
+    "train.rois=16",
+    "train.batch=2",
+    "train.log_every=1",
+    "input.crop=64",
+    "test.max_detections=20",
+]
+
+
 class Case(unittest.TestCase):
+    IMAGES, SIZE = 3, "160x120"
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.root = Path(cls.folder.name)
         cls.data = cls.root / "data"
-        run = soma("synth", cls.data, "--images", 3, "--size", "160x120", "--seed", 1)
+        run = soma("synth", cls.data, "--images", cls.IMAGES, "--size", cls.SIZE, "--seed", 1)
         assert run.returncode == 0, run.stderr
 
     @classmethod
