@@ -51,8 +51,8 @@ void declare_predict(CLI::App& app, Options& o) {
   add_images(app, o);
   add_out(app, o, "folder of the results");
   add_words(app, "--format", o.formats,
-            "comma-joined: submission coco overlay measurements labels raw yolo labelme imagej "
-            "geojson");
+            "comma-joined: submission coco overlay measurements (these four unless told), labels, "
+            "raw");
   app.add_flag("--dry-run", o.dry_run, "print the predicted time only");
   add_config(app, o);
 }

@@ -164,6 +164,7 @@ std::vector<Key> keys_of(RunConfig& config) {
   add_model(keys, config.model);
   add_rpn(keys, config.model);
   add_heads(keys, config.model);
+  keys("model.category_ids", config.category_ids, from(-1e15, 1e15));
   add_input(keys, config.input);
   add_augment(keys, config.augment);
   add_train(keys, config);
@@ -197,6 +198,10 @@ void check_config(const RunConfig& config) {
   check_usage(model.rpn_background <= model.rpn_foreground, "model.rpn_background",
               "expected at most model.rpn_foreground, ", model.rpn_foreground, ", got ",
               model.rpn_background);
+  check_usage(config.category_ids.empty() || model.classes.empty() ||
+                  config.category_ids.size() == model.classes.size(),
+              "model.category_ids", "expected one for each of ", model.classes.size(),
+              " classes, or none, got ", config.category_ids.size());
   check_usage(!config.test.submission_score.empty(), "test.submission_score",
               "expected one score at least");
   check_usage(!config.test.min_pixels.empty(), "test.min_pixels", "expected one size at least");

@@ -41,6 +41,8 @@ struct TrainConfig {
 
 struct RunConfig {
   ModelConfig model;
+  std::vector<int64_t> category_ids;  // model.category_ids: of the classes in COCO files, DATA's
+                                      // own; empty: 1, 2, 3 ...
   InputConfig input;
   AugmentConfig augment;
   TrainConfig train;

@@ -59,7 +59,10 @@ std::vector<std::vector<double>> anchors_of(const Dataset& dataset, const InputC
 }  // namespace
 
 void complete_config(RunConfig& config, const Dataset& train, bool resumed) {
-  if (config.model.classes.empty()) config.model.classes = train.classes;
+  if (config.model.classes.empty()) {
+    config.model.classes = train.classes;
+    config.category_ids = train.category_ids;
+  }
   if (config.input.zoom == 0) config.input.zoom = suggest_zoom(train, config.input);
   if (config.model.anchors.empty()) config.model.anchors = anchors_of(train, config.input);
   if (config.input.normalize == Normalize::dataset && !resumed) {

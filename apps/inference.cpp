@@ -47,20 +47,23 @@ LoadedModel load_model(const std::string& model, const std::vector<std::string>&
   return {config, network.prepared()};
 }
 
-ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
-                               const Image& image) {
+SoftImage detect_image(const MaskRcnn& model, const RunConfig& config, const Image& image) {
   const NetworkInput input = preprocess(image, config.input);
   const Tensor size = Tensor::of<int32_t>({1, 2}, {static_cast<int32_t>(input.network.height),
                                                    static_cast<int32_t>(input.network.width)});
-  const ImageFrame frame{image.height, image.width, 1 / input.scale_y, 1 / input.scale_x};
-  ImagePredictions result;
-  result.id = sample.id;
-  result.file_name = sample.file_name;
-  result.coco_id = sample.coco_id;
-  result.height = image.height;
-  result.width = image.width;
-  result.predictions = model.detect(input.images, size, {frame}, config.test)[0];
-  return result;
+  return {model.detect_softly(input.images, size, config.test)[0],
+          {image.height, image.width, 1 / input.scale_y, 1 / input.scale_x}};
+}
+
+ImagePredictions predictions_of(const SoftImage& soft, const Sample& sample,
+                                const TestConfig& test) {
+  return {sample.id,         sample.file_name, sample.coco_id,
+          soft.frame.height, soft.frame.width, paste_detections(soft.detections, soft.frame, test)};
+}
+
+ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
+                               const Image& image) {
+  return predictions_of(detect_image(model, config, image), sample, config.test);
 }
 
 std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test) {

@@ -28,7 +28,15 @@ std::string configuration_of(const std::string& weights);
 LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
                        const std::vector<std::string>& overrides);
 
-// The image of `sample` through the model; boxes and masks in the file's pixels.
+// The image through the model, before and after the masks are pasted.
+struct SoftImage {
+  SoftDetections detections;
+  ImageFrame frame;  // from the network's pixels to the file's
+};
+SoftImage detect_image(const MaskRcnn& model, const RunConfig& config, const Image& image);
+ImagePredictions predictions_of(const SoftImage& soft, const Sample& sample,
+                                const TestConfig& test);
+// Both; boxes and masks in the file's pixels.
 ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
                                const Image& image);
 

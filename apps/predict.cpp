@@ -1,11 +1,15 @@
-// `soma predict`: images in; submission, COCO results, measurements, label images and overlays out.
+// `soma predict`: images in; submission, COCO results, measurements, label images, overlays and raw
+// masks out.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "apps/commands.h"
 #include "apps/console.h"
 #include "apps/inference.h"
 #include "apps/interrupt.h"
+#include "apps/owned_files.h"
+#include "apps/raw_masks.h"
 #include "apps/usage.h"
 #include "base/atomic_file.h"
 #include "data/coco_results.h"
@@ -19,31 +23,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kFormats = {"submission", "coco", "overlay", "measurements",
-                                           "labels"};
+// What --format chooses from. `files` are a format's names in --out; a star stands for the image's
+// id, and such formats have a folder of their own.
+struct Format {
+  const char* name;
+  std::vector<std::string> files;
+  bool by_default;
+};
+const std::vector<Format> kFormats = {{"submission", {"submission.csv"}, true},
+                                      {"coco", {"coco.json"}, true},
+                                      {"overlay", {"overlays/*.png"}, true},
+                                      {"measurements", {"measurements.csv"}, true},
+                                      {"labels", {"labels/*.png", "labels/*.tif"}, false},
+                                      {"raw", {"raw/*.safetensors"}, false}};
+
+// The formats asked for, or the default ones. UsageError: there is no such format.
+std::vector<const Format*> formats_of(const Options& options) {
+  for (const std::string& name : options.formats) {
+    const bool known = std::any_of(kFormats.begin(), kFormats.end(),
+                                   [&](const Format& format) { return name == format.name; });
+    check_usage(known, "--format",
+                "expected submission, coco, overlay, measurements, labels or raw, got ", name);
+  }
+  std::vector<const Format*> wanted;
+  for (const Format& format : kFormats) {
+    const auto& names = options.formats;
+    const bool asked = std::find(names.begin(), names.end(), format.name) != names.end();
+    if (asked || (names.empty() && format.by_default)) wanted.push_back(&format);
+  }
+  return wanted;
+}
 
 class Outputs {
  public:
-  Outputs(const Options& options, const RunConfig& config)
-      : folder_(options.out), config_(config), formats_(options.formats) {
-    if (formats_.empty()) formats_ = {"submission", "coco", "overlay", "measurements"};
-    for (const std::string& format : formats_) {
-      check_usage(std::find(kFormats.begin(), kFormats.end(), format) != kFormats.end(), "--format",
-                  "expected submission, coco, overlay, measurements or labels, got ", format);
-    }
+  Outputs(const Options& options, const RunConfig& config, const std::vector<Sample>& samples)
+      : folder_(options.out), config_(config), formats_(formats_of(options)) {
     make_folder(folder_);
-    if (wanted("overlay")) make_folder(path("overlays"));
-    if (wanted("labels")) make_folder(path("labels"));
+    claim_files(folder_, "predict", file_names(samples));
+    for (const Format* format : formats_) {
+      const fs::path parent = fs::path(format->files[0]).parent_path();
+      if (!parent.empty()) make_folder(path(parent.string()));
+    }
     measurements_ = measurements_header();
   }
 
   // Writes what stands alone and keeps what goes into the joint files.
-  void add(ImagePredictions detections, ImagePredictions cells, const Image& image) {
+  void add(const SoftImage& soft, ImagePredictions detections, ImagePredictions cells,
+           const Image& image) {
     if (wanted("overlay")) {
       const std::vector<Mark> marks = marks_of(cells.predictions);
       write_png(path("overlays/" + cells.id + ".png"), draw_marks(image, marks));
     }
     if (wanted("labels")) write_labels(path("labels/" + cells.id), label_cells(cells));
+    if (wanted("raw")) write_raw(path("raw/" + cells.id + ".safetensors"), soft);
     if (wanted("measurements")) {
       measurements_ += measurement_rows(cells, image, config_.model.classes);
     }
@@ -53,22 +85,86 @@ class Outputs {
 
   void finish() const {
     if (wanted("submission")) write_submission(path("submission.csv"), cells_);
-    if (wanted("coco")) write_coco_results(path("coco.json"), detections_, {});
+    if (wanted("coco")) write_coco_results(path("coco.json"), detections_, config_.category_ids);
     if (wanted("measurements")) write_file_atomically(path("measurements.csv"), measurements_);
   }
 
  private:
-  bool wanted(const std::string& format) const {
-    return std::find(formats_.begin(), formats_.end(), format) != formats_.end();
+  bool wanted(const std::string& name) const {
+    return std::any_of(formats_.begin(), formats_.end(),
+                       [&](const Format* format) { return name == format->name; });
   }
   std::string path(const std::string& name) const { return (fs::path(folder_) / name).string(); }
 
+  std::vector<std::string> file_names(const std::vector<Sample>& samples) const {
+    std::vector<std::string> names;
+    for (const Format* format : formats_) {
+      for (const std::string& file : format->files) {
+        const size_t star = file.find('*');
+        if (star == file.npos) names.push_back(file);
+        for (size_t i = 0; star != file.npos && i < samples.size(); ++i)
+          names.push_back(file.substr(0, star) + samples[i].id + file.substr(star + 1));
+      }
+    }
+    return names;
+  }
+
   std::string folder_;
   const RunConfig& config_;
-  std::vector<std::string> formats_;
+  std::vector<const Format*> formats_;
   std::string measurements_;
   std::vector<ImagePredictions> detections_, cells_;
 };
+
+ImagePredictions cells_of(const ImagePredictions& found, const TestConfig& test) {
+  return {found.id,     found.file_name, found.coco_id,
+          found.height, found.width,     submitted_cells(found, test)};
+}
+
+// Times the image of middle size, once warm, and tells what all of them will take: in proportion
+// to their pixels where the network sees them in their own size, else to their number.
+int predict_time(const LoadedModel& loaded, std::vector<Sample> samples, const Console& console) {
+  const auto pixels = [](const Sample& s) { return static_cast<double>(s.height * s.width); };
+  std::sort(samples.begin(), samples.end(),
+            [&](const Sample& a, const Sample& b) { return pixels(a) < pixels(b); });
+  const Sample& middle = samples[samples.size() / 2];
+  const Image image = read_image(middle.path);
+  predict_image(loaded.model, loaded.config, middle, image);
+  const auto start = std::chrono::steady_clock::now();
+  cells_of(predict_image(loaded.model, loaded.config, middle, read_image(middle.path)),
+           loaded.config.test);
+  const std::chrono::duration<double> one = std::chrono::steady_clock::now() - start;
+  double units = 0;
+  for (const Sample& sample : samples) {
+    const bool own_size = loaded.config.input.min_size.back() == 0;
+    units += own_size ? pixels(sample) / pixels(middle) : 1;
+  }
+  const double all = one.count() * units;
+  if (console.json())
+    console.result(text("{\"images\": ", samples.size(), ", \"seconds\": ", all, "}\n"));
+  else
+    console.say(text(samples.size(), " images would take ", clock_text(all), "; ", middle.id,
+                     " took ", decimals(one.count(), 2), " s"));
+  return 0;
+}
+
+// The image, or nothing with a warning where its file is damaged.
+bool read_or_warn(const Sample& sample, Image& image, const Console& console) {
+  try {
+    image = read_image(sample.path);
+    return true;
+  } catch (const Error& error) {
+    console.warn(text("left out: ", error.what()));
+    return false;
+  }
+}
+
+void say_end(const Console& console, const std::string& out, int64_t images, int64_t cells) {
+  if (console.json())
+    console.result(text("{\"images\": ", images, ", \"cells\": ", cells, "}\n"));
+  else
+    console.say(text(cells, " cells in ", images, " images; results in ", out));
+}
 
 }  // namespace
 
@@ -76,38 +172,36 @@ int predict_command(const Options& options) {
   watch_interrupts();
   check_usage(options.models.size() == 1, "predict", "needs one --model, got ",
               options.models.size());
-  check_usage(!options.images.empty(), "predict", "needs --images PATH ...");
-  check_usage(!options.out.empty(), "predict", "needs --out DIR");
+  formats_of(options);
   const LoadedModel loaded =
       load_model(options.models[0], config_files(options), options.overrides);
   const Dataset images = list_images(options.images);
   const Console console(options);
   for (const std::string& warning : images.warnings) console.warn(warning);
-  Outputs outputs(options, loaded.config);
-  int64_t total = 0;
+  if (options.dry_run) return predict_time(loaded, images.samples, console);
+  Outputs outputs(options, loaded.config, images.samples);
+  const auto count = std::ssize(images.samples);
+  int64_t done = 0, read = 0, total = 0;
   {
-    ProgressBar bar(console, "predict", static_cast<int64_t>(images.samples.size()));
-    for (size_t i = 0; i < images.samples.size(); ++i) {
+    ProgressBar bar(console, "predict", count);
+    for (const Sample& sample : images.samples) {
       if (interrupted()) return kInterruptedCode;
-      const Image image = read_image(images.samples[i].path);
-      ImagePredictions found = predict_image(loaded.model, loaded.config, images.samples[i], image);
-      ImagePredictions cells{found.id,      found.file_name,
-                             found.coco_id, found.height,
-                             found.width,   submitted_cells(found, loaded.config.test)};
-      const std::string line = text(found.id, ": ", cells.predictions.size(), " cells");
-      total += static_cast<int64_t>(cells.predictions.size());
-      outputs.add(std::move(found), std::move(cells), image);
-      console.say(line);
-      bar.advance(static_cast<int64_t>(i) + 1);
+      bar.advance(done++);
+      Image image;
+      if (!read_or_warn(sample, image, console)) continue;
+      const SoftImage soft = detect_image(loaded.model, loaded.config, image);
+      ImagePredictions found = predictions_of(soft, sample, loaded.config.test);
+      ImagePredictions cells = cells_of(found, loaded.config.test);
+      const int64_t here = std::ssize(cells.predictions);
+      outputs.add(soft, std::move(found), std::move(cells), image);
+      console.say(text(sample.id, ": ", here, " cells"));
+      total += here;
+      ++read;
     }
   }
+  check(read > 0, options.images[0], "none of ", count, " images can be read");
   outputs.finish();
-  if (options.json) {
-    console.result(text("{\"images\": ", images.samples.size(), ", \"cells\": ", total, "}\n"));
-  } else {
-    console.say(
-        text(total, " cells in ", images.samples.size(), " images; results in ", options.out));
-  }
+  say_end(console, options.out, read, total);
   return 0;
 }
 

@@ -33,19 +33,43 @@ std::vector<size_t> chosen(const Dataset& dataset, const std::vector<std::string
   return places;
 }
 
-Image draw_sample(const Sample& sample, const std::vector<std::string>& classes) {
-  const std::string count = text(sample.id, ": ", sample.instances.size(), " cells");
-  const std::vector<Mark> marks = marks_of(std::span(sample.instances), classes);
-  return with_title(draw_marks(read_image(sample.path), marks), count);
+// A picture and what stands above it: counts first, since ids can be long.
+struct Titled {
+  Image picture;
+  std::vector<TitlePart> title;
+};
+
+// "34 cells", of several classes "34 cells: 12 astro, 22 cort".
+std::string count_text(const Sample& sample, const std::vector<std::string>& classes) {
+  std::vector<int64_t> counts(classes.size());
+  for (const Instance& cell : sample.instances) ++counts[static_cast<size_t>(cell.class_index)];
+  std::string parts;
+  for (size_t c = 0; c < classes.size() && classes.size() > 1; ++c)
+    if (counts[c] > 0) parts += text(parts.empty() ? ": " : ", ", counts[c], " ", classes[c]);
+  return text(sample.instances.size(), sample.instances.size() == 1 ? " cell" : " cells", parts);
+}
+
+Titled draw_truth(const Sample& sample, const std::vector<std::string>& classes) {
+  const std::vector<Mark> marks = marks_of(std::span(sample.instances));
+  return {draw_marks(read_image(sample.path), marks),
+          {{count_text(sample, classes), kWhite}, {sample.id, kGray}}};
 }
 
 // Hits at IoU above .5 in green, false ones in red, misses in blue.
-Image draw_hits(const Sample& sample, const ImagePredictions& cells) {
+Titled draw_hits(const Sample& sample, const ImagePredictions& cells) {
   const Hits hits = count_hits({sample.instances, cells.predictions}, 0);
   const std::vector<Mark> marks =
       hit_marks(sample.instances, cells.predictions, hits.truths, hits.predictions);
-  return with_title(draw_marks(read_image(sample.path), marks),
-                    hit_title(sample.id, hits.truths, hits.predictions));
+  return {draw_marks(read_image(sample.path), marks),
+          hit_title(sample.id, hits.truths, hits.predictions)};
+}
+
+// As it stands on the contact sheet, with a title that can be read there.
+Image tile_of(const Titled& drawn) {
+  const SheetLayout sheet;
+  constexpr int64_t kTitle = 16;  // pixels
+  return with_title(shrunk(drawn.picture, sheet.tile_width, sheet.tile_height - kTitle),
+                    drawn.title);
 }
 
 }  // namespace
@@ -66,9 +90,10 @@ int show_command(const Options& options) {
   watch_interrupts();
   for (size_t n = 0; n < places.size() && !interrupted(); ++n) {
     const Sample& sample = dataset.samples[places[n]];
-    Image picture = cells.empty() ? draw_sample(sample, {}) : draw_hits(sample, cells[places[n]]);
-    write_png(options.out + "/" + sample.id + ".png", picture);
-    if (tiles.size() < kMostTiles) tiles.push_back(std::move(picture));
+    const Titled drawn =
+        cells.empty() ? draw_truth(sample, dataset.classes) : draw_hits(sample, cells[places[n]]);
+    write_png(options.out + "/" + sample.id + ".png", with_title(drawn.picture, drawn.title));
+    if (tiles.size() < kMostTiles) tiles.push_back(tile_of(drawn));
     bar.advance(static_cast<int64_t>(n) + 1);
   }
   if (interrupted()) return kInterruptedCode;

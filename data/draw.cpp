@@ -113,26 +113,6 @@ void draw_caption(Image& picture, const Mark& mark, int64_t zoom) {
   draw_text(picture, x, y, mark.caption, mark.color);
 }
 
-Image fitted(const Image& picture, const SheetLayout& layout) {
-  if (picture.pixels.empty()) return blank_picture(0, 0, kDark);
-  const double factor =
-      std::min({1.0, static_cast<double>(layout.tile_width) / static_cast<double>(picture.width),
-                static_cast<double>(layout.tile_height) / static_cast<double>(picture.height)});
-  const Image rgb = to_rgb(picture);
-  if (factor == 1) return rgb;
-  const auto scaled = [&](int64_t side) {
-    return std::max<int64_t>(1, std::llround(factor * static_cast<double>(side)));
-  };
-  const ImageSize size{scaled(picture.height), scaled(picture.width)};
-  const Patch patch =
-      resize_window(rgb, size, {0, 0, size.width, size.height}, ResizeRule::detectron2);
-  Image result{size.height, size.width, 3, {}};
-  for (const float value : patch.values) {
-    result.pixels.push_back(static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f))));
-  }
-  return result;
-}
-
 }  // namespace
 
 std::vector<Mark> marks_of(std::span<const Instance> objects,
@@ -211,10 +191,30 @@ std::vector<TitlePart> hit_title(const std::string& name, std::span<const int> t
                                  std::span<const int> prediction_hits) {
   const auto missed = std::count(truth_hits.begin(), truth_hits.end(), 0);
   const auto wrong = std::count(prediction_hits.begin(), prediction_hits.end(), 0);
-  return {{name, kWhite},
-          {text(std::ssize(prediction_hits) - wrong, " found"), kGreen},
+  return {{text(std::ssize(prediction_hits) - wrong, " found"), kGreen},
           {text(wrong, " false"), kRed},
-          {text(missed, " missed"), kBlue}};
+          {text(missed, " missed"), kBlue},
+          {name, kWhite}};
+}
+
+Image shrunk(const Image& picture, int64_t most_width, int64_t most_height) {
+  if (picture.pixels.empty()) return blank_picture(0, 0, kDark);
+  const double factor =
+      std::min({1.0, static_cast<double>(most_width) / static_cast<double>(picture.width),
+                static_cast<double>(most_height) / static_cast<double>(picture.height)});
+  const Image rgb = to_rgb(picture);
+  if (factor == 1) return rgb;
+  const auto scaled = [&](int64_t side) {
+    return std::max<int64_t>(1, std::llround(factor * static_cast<double>(side)));
+  };
+  const ImageSize size{scaled(picture.height), scaled(picture.width)};
+  const Patch patch =
+      resize_window(rgb, size, {0, 0, size.width, size.height}, ResizeRule::detectron2);
+  Image result{size.height, size.width, 3, {}};
+  for (const float value : patch.values) {
+    result.pixels.push_back(static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f))));
+  }
+  return result;
 }
 
 Image contact_sheet(std::span<const Image> pictures, const SheetLayout& layout) {
@@ -227,7 +227,8 @@ Image contact_sheet(std::span<const Image> pictures, const SheetLayout& layout) 
   const int64_t step_x = layout.tile_width + layout.gap, step_y = layout.tile_height + layout.gap;
   Image sheet = blank_picture(rows * step_y + layout.gap, columns * step_x + layout.gap, kDark);
   for (int64_t i = 0; i < std::ssize(pictures); ++i) {
-    const Image tile = fitted(pictures[static_cast<size_t>(i)], layout);
+    const Image tile =
+        shrunk(pictures[static_cast<size_t>(i)], layout.tile_width, layout.tile_height);
     const int64_t y = layout.gap + i / columns * step_y + (layout.tile_height - tile.height) / 2;
     const int64_t x = layout.gap + i % columns * step_x + (layout.tile_width - tile.width) / 2;
     paste_picture(sheet, tile, y, x);

@@ -45,9 +45,13 @@ struct TitlePart {
 };
 Image with_title(const Image& picture, std::span<const TitlePart> title);
 Image with_title(const Image& picture, const std::string& title);
-// Hits, false ones and misses counted, in the colours of hit_marks.
+// Hits, false ones and misses counted, in the colours of hit_marks, then the name, which may be
+// longer than the picture is wide.
 std::vector<TitlePart> hit_title(const std::string& name, std::span<const int> truth_hits,
                                  std::span<const int> prediction_hits);
+
+// The picture in RGB, made smaller where it is larger than this.
+Image shrunk(const Image& picture, int64_t most_width, int64_t most_height);
 
 // Pictures side by side, each fitted into cells of tile_width x tile_height (never enlarged), row
 // after row. No picture makes a blank tile.

@@ -66,36 +66,63 @@ Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
   return result;
 }
 
-std::vector<Prediction> paste_detections(const Tensor& boxes, const Tensor& scores,
-                                         const Tensor& label, const Tensor& probabilities,
-                                         const ImageFrame& frame, const TestConfig& test) {
-  const int64_t count = probabilities.extent(0);
-  const Tensor scaled = Tensor::empty({count, 4});
+Tensor boxes_in_file(const Tensor& boxes, const ImageFrame& frame) {
+  const Tensor scaled = Tensor::empty(boxes.shape());
   const float* from = boxes.data<float>();
   const std::array<float, 4> scale = {
       static_cast<float>(frame.scale_x), static_cast<float>(frame.scale_y),
       static_cast<float>(frame.scale_x), static_cast<float>(frame.scale_y)};
-  for (int64_t i = 0; i < 4 * count; ++i) {
+  for (int64_t i = 0; i < boxes.numel(); ++i) {
     const auto c = static_cast<size_t>(i % 4);
     scaled.data<float>()[i] = from[i] * scale[c];
   }
+  return scaled;
+}
+
+std::vector<Prediction> paste_detections(const SoftDetections& soft, const ImageFrame& frame,
+                                         const TestConfig& test) {
+  const Tensor scaled = boxes_in_file(soft.boxes, frame);
   const Tensor final_boxes = test.clip_final ? clip_boxes(scaled, static_cast<double>(frame.height),
                                                           static_cast<double>(frame.width))
                                              : scaled;
   const std::vector<Pasted> pasted =
-      paste_masks(probabilities, final_boxes, frame.height, frame.width, test.paste);
+      paste_masks(soft.probabilities, final_boxes, frame.height, frame.width, test.paste);
   std::vector<Prediction> result;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < soft.probabilities.extent(0); ++i) {
     Prediction prediction;
     std::copy_n(final_boxes.data<float>() + 4 * i, 4, prediction.box.begin());
     const bool gone =
         prediction.box[2] <= prediction.box[0] || prediction.box[3] <= prediction.box[1];
     if (test.clip_final && gone) continue;
-    prediction.class_index = label.data<int32_t>()[i];
-    prediction.score = scores.data<float>()[i];
+    prediction.class_index = soft.label.data<int32_t>()[i];
+    prediction.score = soft.scores.data<float>()[i];
     prediction.mask = pasted[static_cast<size_t>(i)].mask;
     prediction.mean_probability = pasted[static_cast<size_t>(i)].mean_probability;
     result.push_back(std::move(prediction));
+  }
+  return result;
+}
+
+std::vector<SoftDetections> MaskRcnn::detect_softly(const Tensor& images, const Tensor& image_size,
+                                                    const TestConfig& test) const {
+  const NoGradScope scope;
+  Forward passed = forward(images);
+  const Proposals proposed = proposals(passed, image_size, false);
+  passed.rpn = RpnOutputs();
+  const Detections found =
+      detections(proposed, box_outputs(passed.features, proposed), image_size, test);
+  const Tensor probabilities = mask_probabilities(passed.features, found);
+  const std::vector<int32_t> counts = found.count.to_vector<int32_t>();
+  std::vector<SoftDetections> result;
+  int64_t first = 0;
+  for (int64_t n = 0; n < images.extent(0); ++n) {
+    const int64_t count = counts[static_cast<size_t>(n)];
+    const auto of_image = [&](const Tensor& x) {
+      return x.slice(n, n + 1).reshape(x.shape().without_first()).slice(0, count);
+    };
+    result.push_back({of_image(found.boxes), of_image(found.scores), of_image(found.label),
+                      probabilities.slice(first, first + count)});
+    first += count;
   }
   return result;
 }
@@ -104,28 +131,12 @@ std::vector<std::vector<Prediction>> MaskRcnn::detect(const Tensor& images,
                                                       const Tensor& image_size,
                                                       const std::vector<ImageFrame>& frames,
                                                       const TestConfig& test) const {
-  const NoGradScope scope;
-  check(static_cast<int64_t>(frames.size()) == images.extent(0), "detect", "needs one frame for ",
-        "each of ", images.extent(0), " images, got ", frames.size());
-  Forward passed = forward(images);
-  const Proposals proposed = proposals(passed, image_size, false);
-  passed.rpn = RpnOutputs();
-  const Detections found =
-      detections(proposed, box_outputs(passed.features, proposed), image_size, test);
-  const Tensor probabilities = mask_probabilities(passed.features, found);
-  const std::vector<int32_t> counts = found.count.to_vector<int32_t>();
+  check(std::ssize(frames) == images.extent(0), "detect", "needs one frame for each of ",
+        images.extent(0), " images, got ", frames.size());
+  const std::vector<SoftDetections> soft = detect_softly(images, image_size, test);
   std::vector<std::vector<Prediction>> result;
-  int64_t first = 0;
   for (size_t n = 0; n < frames.size(); ++n) {
-    const auto image = static_cast<int64_t>(n);
-    const int64_t last = first + counts[n];
-    const auto of_image = [&](const Tensor& x) {
-      return x.slice(image, image + 1).reshape(x.shape().without_first());
-    };
-    result.push_back(paste_detections(of_image(found.boxes), of_image(found.scores),
-                                      of_image(found.label), probabilities.slice(first, last),
-                                      frames[n], test));
-    first = last;
+    result.push_back(paste_detections(soft[n], frames[n], test));
   }
   return result;
 }

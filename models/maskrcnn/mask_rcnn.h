@@ -27,6 +27,14 @@ struct Detections {
   Tensor count;   // i32 [N]
 };
 
+// One image's M detections with their masks as the network gives them, in network pixels.
+struct SoftDetections {
+  Tensor boxes;          // f32 [M, 4], x0 y0 x1 y1, descending score
+  Tensor scores;         // f32 [M]
+  Tensor label;          // i32 [M]
+  Tensor probabilities;  // f32 [M, 28, 28], of the mask inside the box
+};
+
 // How an image of the network's input maps back: pixels of the file = network pixels * scale.
 struct ImageFrame {
   int64_t height = 0, width = 0;    // of the file
@@ -65,7 +73,10 @@ class MaskRcnn : public Module {
   // Mask probabilities f32 [M, 28, 28] of the M = sum(count) detections, image by image.
   Tensor mask_probabilities(const std::vector<Variable>& features,
                             const Detections& detections) const;
-  // All of the above and the pasting: one list of predictions per frame, in file pixels.
+  // All of the above, image by image.
+  std::vector<SoftDetections> detect_softly(const Tensor& images, const Tensor& image_size,
+                                            const TestConfig& test) const;
+  // With the pasting: one list of predictions per frame, in file pixels.
   std::vector<std::vector<Prediction>> detect(const Tensor& images, const Tensor& image_size,
                                               const std::vector<ImageFrame>& frames,
                                               const TestConfig& test) const;
@@ -89,9 +100,11 @@ class MaskRcnn : public Module {
   MaskHead mask_head_;
 };
 
+// Boxes in network pixels, f32 [M, 4], in the pixels of the file.
+Tensor boxes_in_file(const Tensor& boxes, const ImageFrame& frame);
+
 // Detections of one image in the file's frame, masks pasted into run-length codes.
-std::vector<Prediction> paste_detections(const Tensor& boxes, const Tensor& scores,
-                                         const Tensor& label, const Tensor& probabilities,
-                                         const ImageFrame& frame, const TestConfig& test);
+std::vector<Prediction> paste_detections(const SoftDetections& soft, const ImageFrame& frame,
+                                         const TestConfig& test);
 
 }  // namespace soma

@@ -103,9 +103,10 @@ TEST_CASE("hits are green, false ones red, misses blue, crowds not drawn") {
   CHECK(color_at(picture, 8, 4) == kBlack);
   const auto title = hit_title("image", truth_hits, prediction_hits);
   REQUIRE(title.size() == 4);
-  CHECK(title[1].text == "1 found");
-  CHECK(title[2].text == "1 false");
-  CHECK(title[3].text == "1 missed");
+  CHECK(title[0].text == "1 found");
+  CHECK(title[1].text == "1 false");
+  CHECK(title[2].text == "1 missed");
+  CHECK(title[3].text == "image");
   CHECK_THROWS_AS(hit_marks(truths, predictions, prediction_hits, truth_hits), Error);
 }
 

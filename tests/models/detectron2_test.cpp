@@ -227,7 +227,7 @@ TEST_CASE("final boxes are clipped to the file's frame and empty ones dropped") 
   const Tensor labels = Tensor::of<int32_t>({3}, {1, 0, 1});
   const ImageFrame frame{80, 100, 2, 2};
   const auto found =
-      paste_detections(boxes, scores, labels, Tensor::full({3, 28, 28}, 1), frame, TestConfig());
+      paste_detections({boxes, scores, labels, Tensor::full({3, 28, 28}, 1)}, frame, TestConfig());
   REQUIRE(found.size() == 2);  // the third begins at x = 100
   CHECK(found[0].box == Box{0, 20, 40, 60});
   CHECK(found[1].box == Box{20, 20, 100, 80});

@@ -1,0 +1,18 @@
+// Detections before their masks are thresholded and pasted, for tools that choose thresholds or
+// join models later: `predict --format raw` writes raw/ID.safetensors, an image a file.
+#pragma once
+#include <string>
+
+#include "apps/inference.h"
+
+namespace soma {
+
+// Atomic. M detections, the best first, as many as the COCO results of the same run:
+//   boxes   f32 [M, 4]       x0 y0 x1 y1 in the image's pixels, not clipped to it
+//   scores  f32 [M]          of the class, 0 to 1
+//   classes i32 [M]          places in model.classes, from 0
+//   masks   f32 [M, 28, 28]  probability of the cell, on a grid that spans the box
+//   size    i64 [2]          height and width of the image
+void write_raw(const std::string& path, const SoftImage& image);
+
+}  // namespace soma
