@@ -39,6 +39,15 @@ struct Titled {
   std::vector<TitlePart> title;
 };
 
+// Small images are magnified, so that outlines do not cover small cells.
+Image draw_large(const Sample& sample, std::span<const Mark> marks) {
+  constexpr int64_t kSide = 768, kMostZoom = 4;
+  DrawStyle style;
+  const int64_t side = std::max({sample.height, sample.width, int64_t{1}});
+  style.zoom = std::clamp<int64_t>(kSide / side, 1, kMostZoom);
+  return draw_marks(read_image(sample.path), marks, style);
+}
+
 // "34 cells", of several classes "34 cells: 12 astro, 22 cort".
 std::string count_text(const Sample& sample, const std::vector<std::string>& classes) {
   std::vector<int64_t> counts(classes.size());
@@ -51,8 +60,7 @@ std::string count_text(const Sample& sample, const std::vector<std::string>& cla
 
 Titled draw_truth(const Sample& sample, const std::vector<std::string>& classes) {
   const std::vector<Mark> marks = marks_of(std::span(sample.instances));
-  return {draw_marks(read_image(sample.path), marks),
-          {{count_text(sample, classes), kWhite}, {sample.id, kGray}}};
+  return {draw_large(sample, marks), {{count_text(sample, classes), kWhite}, {sample.id, kGray}}};
 }
 
 // Hits at IoU above .5 in green, false ones in red, misses in blue.
@@ -60,8 +68,7 @@ Titled draw_hits(const Sample& sample, const ImagePredictions& cells) {
   const Hits hits = count_hits({sample.instances, cells.predictions}, 0);
   const std::vector<Mark> marks =
       hit_marks(sample.instances, cells.predictions, hits.truths, hits.predictions);
-  return {draw_marks(read_image(sample.path), marks),
-          hit_title(sample.id, hits.truths, hits.predictions)};
+  return {draw_large(sample, marks), hit_title(sample.id, hits.truths, hits.predictions)};
 }
 
 // As it stands on the contact sheet, with a title that can be read there.

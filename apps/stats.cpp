@@ -76,6 +76,7 @@ std::string quantile_table(const DataStatistics& s) {
   std::string out = "                            least       5%   median      95% greatest\n";
   out += row("area, pixels", s.areas) + row("box width", s.box_widths);
   out += row("box height", s.box_heights) + row("instances an image", s.per_image);
+  if (s.classes.size() < 2) return out;
   for (const ClassStatistics& c : s.classes) {
     out += text(c.name, ": ", c.instances, " instances on ", c.images, " images\n");
     out += row("area, pixels", c.areas) + row("instances an image", c.per_image);
@@ -90,23 +91,29 @@ std::string list(const Numbers& numbers) {
   return out + "]";
 }
 
+std::string percent(double share) {
+  const bool tiny = share > 0 && share < 1e-4;
+  return tiny ? "less than 0.01 %" : short_number(100 * share) + " %";
+}
+
 std::string to_page(const DataStatistics& s, const MeanStd& pixels) {
   std::string out = text(s.images, " images (", s.images_without_instances, " without instances), ",
                          s.instances, " instances, ", s.crowds, " crowds\n");
   for (const SizeCount& size : s.sizes)
-    out += text("  ", size.size.width, "x", size.size.height, ": ", size.images, " images\n");
+    out += text("  ", size.size.width, "x", size.size.height, ": ", size.images,
+                size.images == 1 ? " image\n" : " images\n");
   out += quantile_table(s);
   const MaskFaults& f = s.faults;
   out += text("masks: ", f.empty, " empty, ", f.several_pieces, " in several pieces, ", f.holed,
               " with holes, ", f.cut, " cut through, ", f.duplicates, " duplicates, ",
               f.near_copies, " near copies, ", f.overlapping, " overlapping (",
-              short_number(100 * s.overlap_share), " % of the pixels in masks)\n");
+              percent(s.overlap_share), " of the pixels in masks)\n");
   out += text("pixels: mean ", list(pixels.mean), ", deviation ", list(pixels.std), "\n");
   if (s.anchors.sizes.empty()) return out;
   return out + text("anchors that suit: 'model.anchors=", list(s.anchors.sizes),
                     "' 'model.anchor_ratios=", list(s.anchors.ratios), "' (mean IoU ",
-                    short_number(s.anchors.fit.mean_iou), ", ",
-                    short_number(100 * s.anchors.fit.above_half), " % of the boxes above 0.5)\n");
+                    short_number(s.anchors.fit.mean_iou), ", ", percent(s.anchors.fit.above_half),
+                    " of the boxes above 0.5)\n");
 }
 
 }  // namespace
