@@ -1,4 +1,6 @@
 // `soma eval`: scores a model or a predictions file on annotated data.
+#include <algorithm>
+
 #include "apps/commands.h"
 #include "apps/config.h"
 #include "apps/console.h"
@@ -10,6 +12,20 @@
 #include "data/split.h"
 
 namespace soma {
+namespace {
+
+// Puts the data into the model's classes, followed by those that the model lacks, so that no truth
+// is left out. One class on each side is the same class whatever its name.
+void join_classes(Dataset& dataset, std::vector<std::string> classes) {
+  if (dataset.classes.size() == 1 && classes.size() == 1) dataset.classes = classes;
+  for (const std::string& name : dataset.classes) {
+    if (std::find(classes.begin(), classes.end(), name) == classes.end()) classes.push_back(name);
+  }
+  use_classes(dataset, classes);
+}
+
+}  // namespace
+
 int eval_command(const Options& options) {
   const Console console(options);
   check_usage(options.models.size() <= 1, "eval", "takes one --model, got ", options.models.size());
@@ -24,7 +40,7 @@ int eval_command(const Options& options) {
     const LoadedModel loaded =
         load_model(options.models[0], config_files(options), options.overrides);
     config = loaded.config;
-    use_classes(dataset, config.model.classes);
+    join_classes(dataset, config.model.classes);
     ProgressBar bar(console, "eval", std::ssize(dataset.samples));
     watch_interrupts();
     predictions = predict_samples(loaded.model, config, dataset.samples, [&](int64_t done) {

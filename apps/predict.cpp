@@ -85,7 +85,10 @@ class Outputs {
 
   void finish() const {
     if (wanted("submission")) write_submission(path("submission.csv"), cells_);
-    if (wanted("coco")) write_coco_results(path("coco.json"), detections_, config_.category_ids);
+    if (wanted("coco")) {
+      write_coco_results(path("coco.json"), detections_, config_.category_ids,
+                         config_.model.classes);
+    }
     if (wanted("measurements")) write_file_atomically(path("measurements.csv"), measurements_);
   }
 

@@ -1,5 +1,7 @@
 #include "apps/predictions.h"
 
+#include <algorithm>
+
 #include "apps/inference.h"
 #include "base/parallel.h"
 #include "base/read_file.h"
@@ -21,13 +23,19 @@ Predictions predict_samples(const MaskRcnn& model, const RunConfig& config,
   return result;
 }
 
-Predictions read_predictions(const std::string& path, const Dataset& dataset) {
+Predictions read_predictions(const std::string& path, Dataset& dataset) {
   const std::string head = read_file_head(path, 4096);
   const size_t first = head.find_first_not_of("\xEF\xBB\xBF \t\r\n");
   Predictions result;
   result.detections = first != head.npos && (head[first] == '[' || head[first] == '{');
   if (result.detections) {
-    result.images = read_coco_results(path, dataset);
+    std::vector<std::string> added;
+    result.images = read_coco_results(path, dataset, &added);
+    for (const std::string& name : added) {
+      const auto& ids = dataset.category_ids;
+      dataset.category_ids.push_back(1 + *std::max_element(ids.begin(), ids.end()));
+      dataset.classes.push_back(name);
+    }
   } else {
     Submission submission = read_submission(path, dataset.samples);
     result.images = std::move(submission.images);

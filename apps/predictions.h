@@ -23,8 +23,9 @@ Predictions predict_samples(const MaskRcnn& model, const RunConfig& config,
                             const std::vector<Sample>& samples,
                             const std::function<bool(int64_t)>& go_on);
 
-// A submission CSV or COCO results, told apart by content. Error: one line with the place.
-Predictions read_predictions(const std::string& path, const Dataset& dataset);
+// A submission CSV or COCO results, told apart by content. Classes that COCO results name and the
+// data set has not become its last ones. Error: one line with the place.
+Predictions read_predictions(const std::string& path, Dataset& dataset);
 
 // The data set that --images of the command names, in the categories 1, 2, 3 ... since images
 // alone do not say which categories a predictions file may name.

@@ -84,7 +84,7 @@ Image tile_of(const Titled& drawn) {
 int show_command(const Options& options) {
   const Console console(options);
   const RunConfig config = load_config(config_files(options), options.overrides);
-  const Dataset dataset = read_dataset(options.data, options.images_dir);
+  Dataset dataset = read_dataset(options.data, options.images_dir);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   const std::vector<size_t> places = chosen(dataset, options.ids);
   std::vector<ImagePredictions> cells;

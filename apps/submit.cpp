@@ -10,7 +10,7 @@ namespace soma {
 int submit_command(const Options& options) {
   const Console console(options);
   const RunConfig config = load_config(config_files(options), options.overrides);
-  const Dataset dataset = images_for_predictions(options.images);
+  Dataset dataset = images_for_predictions(options.images);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   Predictions predictions = read_predictions(options.predictions, dataset);
   predictions.detections = true;  // a submission from elsewhere may hold overlaps too

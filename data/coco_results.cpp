@@ -65,7 +65,7 @@ class SampleIndex {
 struct Entry {
   std::optional<int64_t> image_id, category_id;
   std::optional<double> score;
-  std::string file_name, counts_text;
+  std::string file_name, category_name, counts_text;
   std::vector<double> box;
   std::vector<int64_t> size, counts;
   double mean_probability = 0;
@@ -75,7 +75,8 @@ struct Entry {
 // Receives the parser's events: [ { key: value, "segmentation": { inner key: value } } ].
 class ResultsReader : public nlohmann::json_sax<Json> {
  public:
-  ResultsReader(const std::string& path, const Dataset& data) : path_(path), index_(data) {
+  ResultsReader(const std::string& path, const Dataset& data, bool by_name)
+      : path_(path), index_(data), by_name_(by_name && !data.classes.empty()) {
     for (const Sample& sample : data.samples) {
       images.push_back(
           {sample.id, sample.file_name, sample.coco_id, sample.height, sample.width, {}});
@@ -83,6 +84,9 @@ class ResultsReader : public nlohmann::json_sax<Json> {
     for (size_t c = 0; c < data.category_ids.size(); ++c) {
       classes_.emplace(data.category_ids[c], static_cast<int>(c));
     }
+    own_classes_ = next_class_ = static_cast<int>(data.classes.size());
+    for (int c = 0; c < own_classes_; ++c)
+      by_class_name_.emplace(data.classes[static_cast<size_t>(c)], c);
   }
 
   bool null() override { return value("null"); }
@@ -101,6 +105,8 @@ class ResultsReader : public nlohmann::json_sax<Json> {
   bool string(std::string& text) override {
     if (depth_ == 2 && key_ == "file_name") {
       entry_.file_name = std::move(text);
+    } else if (depth_ == 2 && key_ == "category_name") {
+      entry_.category_name = std::move(text);
     } else if (depth_ == 3 && key_ == "segmentation" && inner_key_ == "counts") {
       entry_.counts_text = std::move(text);
       entry_.has_counts = true;
@@ -139,7 +145,16 @@ class ResultsReader : public nlohmann::json_sax<Json> {
     fail(path_, "is not valid JSON at byte ", position, " (entry ", number_, ")");
   }
 
+  // The last step: one class in the data and another in the file are the same one.
+  void join_single_classes() {
+    if (own_classes_ != 1 || added.size() != 1 || own_used_) return;
+    for (ImagePredictions& image : images)
+      for (Prediction& detection : image.predictions) detection.class_index = 0;
+    added.clear();
+  }
+
   std::vector<ImagePredictions> images;
+  std::vector<std::string> added;  // classes that the file names and the data lacks
 
  private:
   std::string place() const { return text(path_, ": entry ", number_); }
@@ -148,8 +163,8 @@ class ResultsReader : public nlohmann::json_sax<Json> {
   bool value(const char* found) {
     check(depth_ > 1, depth_ == 0 ? path_ : place(), "expected ",
           depth_ == 0 ? "a list of results ([...])" : "an object", ", found ", found);
-    for (const char* name : {"image_id", "file_name", "category_id", "bbox", "score",
-                             "segmentation", "mean_probability"}) {
+    for (const char* name : {"image_id", "file_name", "category_id", "category_name", "bbox",
+                             "score", "segmentation", "mean_probability"}) {
       check(key_ != name, place(), "field '", name, "' holds ", found);
     }
     return true;
@@ -186,12 +201,9 @@ class ResultsReader : public nlohmann::json_sax<Json> {
   void finish_entry() {
     check(entry_.category_id && entry_.score && entry_.has_counts, place(),
           "needs image_id or file_name, category_id, score and segmentation (size and counts)");
-    const auto class_index = classes_.find(*entry_.category_id);
-    check(class_index != classes_.end(), place(), "the data has no category_id ",
-          *entry_.category_id);
     ImagePredictions& image = images[find_image()];
     Prediction detection;
-    detection.class_index = class_index->second;
+    detection.class_index = class_of_entry();
     detection.score = static_cast<float>(*entry_.score);
     detection.mean_probability = static_cast<float>(entry_.mean_probability);
     detection.mask = read_mask(image);
@@ -201,6 +213,26 @@ class ResultsReader : public nlohmann::json_sax<Json> {
       check(std::isfinite(number), place(), "a number of score or bbox is too large");
     }
     image.predictions.push_back(std::move(detection));
+  }
+
+  // The class of a name; a new one follows those before it.
+  int class_of(const std::string& name) {
+    const auto [found, is_new] = by_class_name_.try_emplace(name, next_class_);
+    if (is_new) ++next_class_, added.push_back(name);
+    return found->second;
+  }
+
+  int class_of_entry() {
+    int class_index = 0;
+    if (by_name_ && !entry_.category_name.empty()) {
+      class_index = class_of(entry_.category_name);
+    } else {
+      const auto found = classes_.find(*entry_.category_id);
+      check(found != classes_.end(), place(), "the data has no category_id ", *entry_.category_id);
+      class_index = found->second;
+    }
+    own_used_ = own_used_ || class_index < own_classes_;
+    return class_index;
   }
 
   size_t find_image() const {
@@ -242,7 +274,10 @@ class ResultsReader : public nlohmann::json_sax<Json> {
 
   const std::string& path_;
   SampleIndex index_;
+  bool by_name_, own_used_ = false;  // whether a detection is of the data's own classes
+  int own_classes_ = 0, next_class_ = 0;
   std::unordered_map<int64_t, int> classes_;
+  std::unordered_map<std::string, int> by_class_name_;
   Entry entry_;
   int depth_ = 0;
   int64_t number_ = 1;
@@ -250,7 +285,7 @@ class ResultsReader : public nlohmann::json_sax<Json> {
 };
 
 std::string result_line(const ImagePredictions& image, const Prediction& detection,
-                        int64_t category_id) {
+                        int64_t category_id, const std::string& category_name) {
   std::string counts;
   for (const char c : format_coco_string(detection.mask)) {
     if (c == '\\') counts += '\\';  // the only one of its characters that JSON escapes
@@ -258,9 +293,11 @@ std::string result_line(const ImagePredictions& image, const Prediction& detecti
   }
   const auto& box = detection.box;
   return text("{\"image_id\": ", image.coco_id, ", \"file_name\": ", json_string(image.file_name),
-              ", \"category_id\": ", category_id, ", \"bbox\": [", decimals(box[0], 6), ", ",
-              decimals(box[1], 6), ", ", decimals(double{box[2]} - box[0], 6), ", ",
-              decimals(double{box[3]} - box[1], 6), "], \"score\": ", detection.score,
+              ", \"category_id\": ", category_id,
+              category_name.empty() ? "" : ", \"category_name\": " + json_string(category_name),
+              ", \"bbox\": [", decimals(box[0], 6), ", ", decimals(box[1], 6), ", ",
+              decimals(double{box[2]} - box[0], 6), ", ", decimals(double{box[3]} - box[1], 6),
+              "], \"score\": ", detection.score,
               ", \"mean_probability\": ", detection.mean_probability,
               ", \"segmentation\": {\"size\": [", image.height, ", ", image.width,
               "], \"counts\": \"", counts, "\"}}");
@@ -269,7 +306,8 @@ std::string result_line(const ImagePredictions& image, const Prediction& detecti
 }  // namespace
 
 void write_coco_results(const std::string& path, std::span<const ImagePredictions> images,
-                        std::span<const int64_t> category_ids) {
+                        std::span<const int64_t> category_ids,
+                        std::span<const std::string> classes) {
   AtomicFile file(path);
   const char* before = "[\n";
   for (const ImagePredictions& image : images) {
@@ -281,7 +319,9 @@ void write_coco_results(const std::string& path, std::span<const ImagePrediction
       const int64_t id =
           category_ids.empty() ? place + 1 : category_ids[static_cast<size_t>(place)];
       check(std::isfinite(detection.score), path, "a score on ", image.id, " is no number");
-      file.write(before + result_line(image, detection, id));
+      const std::string name =
+          place < std::ssize(classes) ? classes[static_cast<size_t>(place)] : std::string();
+      file.write(before + result_line(image, detection, id, name));
       before = ",\n";
     }
   }
@@ -289,10 +329,13 @@ void write_coco_results(const std::string& path, std::span<const ImagePrediction
   file.commit();
 }
 
-std::vector<ImagePredictions> read_coco_results(const std::string& path, const Dataset& data) {
+std::vector<ImagePredictions> read_coco_results(const std::string& path, const Dataset& data,
+                                                std::vector<std::string>* added) {
   const std::string bytes = read_file(path, kMostBytes);
-  ResultsReader reader(path, data);
+  ResultsReader reader(path, data, added != nullptr);
   Json::sax_parse(bytes, &reader);
+  reader.join_single_classes();
+  if (added) *added = std::move(reader.added);
   return std::move(reader.images);
 }
 

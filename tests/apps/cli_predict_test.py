@@ -132,6 +132,34 @@ class Predict(PredictCase):
         self.passes("eval", "--data", coco, "--predictions", out / "coco.json")
         self.fails(2, "model.category_ids", *line, "model.category_ids=[4]")
 
+    def test_data_that_lacks_a_class_of_the_model(self):
+        out = self.predict("named", *LOOSE)
+        classes = sorted({row["cell_type"] for row in self.rows()})
+        found = json.loads((out / "coco.json").read_text())
+        for entry in found:
+            self.assertEqual(entry["category_name"], classes[entry["category_id"] - 1])
+        some = classes[1:]
+        rows = [row for row in self.rows() if row["cell_type"] in some]
+        part = self.table("part.csv", list(rows[0]), [row.values() for row in rows])
+        kept = {row["id"] + ".png" for row in rows}
+        part_found = self.root / "part.json"
+        part_found.write_text(json.dumps([e for e in found if e["file_name"] in kept]))
+        words = ["eval", "--data", part, "--images", self.images, "--json", *LOOSE]
+        by_file = json.loads(self.passes(*words, "--predictions", part_found).stdout)
+        by_model = json.loads(self.passes(*words, "--model", self.model).stdout)
+        self.assertTrue(set(some) <= set(by_file["AP_per_class"]))
+        for key in ["images", "kaggle", "kaggle_interval", "AP", "AP50"]:
+            self.assertEqual(by_file[key], by_model[key], key)
+        for name in some:
+            self.assertEqual(by_file["AP_per_class"][name], by_model["AP_per_class"][name])
+        other = self.table("other.csv", list(rows[0]), [{**r, "cell_type": "z"}.values() for r in rows])
+        words[2] = other
+        blind = [
+            json.loads(self.passes(*words, *source).stdout)["kaggle"]
+            for source in (["--predictions", part_found], ["--model", self.model])
+        ]
+        self.assertEqual(blind, [by_file["kaggle"]] * 2)
+
     def test_its_own_earlier_outputs_are_replaced_and_nothing_else(self):
         out = self.predict("again", "--format", "submission,overlay,labels")
         note = out / "overlays" / "note.png"

@@ -124,6 +124,37 @@ TEST_CASE("what is read is what was written") {
   }
 }
 
+TEST_CASE("classes are matched by name where the file has names") {
+  const Folder folder;
+  const Dataset data = two_images(3, 4);  // cort 3, astro 7
+  std::vector<ImagePredictions> images{{"a", "images/a.png", 1, 3, 4, {}}};
+  for (int c = 0; c < 3; ++c) {
+    images[0].predictions.push_back(detection());
+    images[0].predictions.back().class_index = c;
+  }
+  write_coco_results(folder.file(), images, {}, std::vector<std::string>{"astro", "\"x\"", "cort"});
+  CHECK(content_of(folder.file())
+            .find("\"category_id\": 2, \"category_name\": \"\\\"x\\\"\", \"bbox\"") !=
+        std::string::npos);
+  std::vector<std::string> added{"left from before"};
+  const auto read = read_coco_results(folder.file(), data, &added);
+  CHECK(added == std::vector<std::string>{"\"x\""});
+  const std::vector<int> expected{1, 2, 0};
+  REQUIRE(read[0].predictions.size() == 3);
+  for (size_t i = 0; i < 3; ++i) CHECK(read[0].predictions[i].class_index == expected[i]);
+  CHECK_THROWS_AS(read_coco_results(folder.file(), data), Error);  // the data has no id 1
+
+  Dataset one = data;
+  one.classes = {"nucleus"}, one.category_ids = {1};
+  images[0].predictions.resize(1);
+  write_coco_results(folder.file(), images, {}, std::vector<std::string>{"cell"});
+  CHECK(read_coco_results(folder.file(), one, &added)[0].predictions[0].class_index == 0);
+  CHECK(added.empty());
+  one.classes = {}, one.category_ids = {1, 2, 3};  // images only: places count
+  CHECK(read_coco_results(folder.file(), one, &added)[0].predictions[0].class_index == 0);
+  CHECK(added.empty());
+}
+
 TEST_CASE("nothing found is an empty list") {
   const Folder folder;
   write_coco_results(folder.file(), {}, {});
@@ -196,6 +227,8 @@ TEST_CASE("a bad file is one line with the entry") {
         ": entry 2: field 'image_id' holds a number with a fraction");
   CHECK(bad("\"category_id\": 7", "\"category_id\": 8") ==
         ": entry 2: the data has no category_id 8");
+  CHECK(bad("\"category_id\": 7", "\"category_id\": 7, \"category_name\": 7") ==
+        ": entry 2: field 'category_name' holds a number");
   CHECK(bad("\"score\": 0.5, ", "").substr(0, 16) == ": entry 2: needs");
   CHECK(bad("0.5", "null") == ": entry 2: field 'score' holds null");
   CHECK(bad("0.5", "1e300") == ": entry 2: a number of score or bbox is too large");
