@@ -49,8 +49,8 @@ class WeightsTest(Case):
         found = []
         for name, words in [
             ("first", []),
-            ("theirs.safetensors", [*SMALL[:8], "model.classes=[a,b,c]"]),
-            ("own.safetensors", [*SMALL[:8], "model.classes=[a,b,c]"]),
+            ("theirs.safetensors", [*SMALL[:8], "model.classes=[astro,cort,shsy5y]"]),
+            ("own.safetensors", [*SMALL[:8], "model.classes=[astro,cort,shsy5y]"]),
         ]:
             out = self.root / f"found-{name}"
             self.passes(
