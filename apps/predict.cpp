@@ -197,7 +197,7 @@ int predict_command(const Options& options) {
       ImagePredictions cells = cells_of(found, loaded.config.test);
       const int64_t here = std::ssize(cells.predictions);
       outputs.add(soft, std::move(found), std::move(cells), image);
-      console.say(text(sample.id, ": ", here, " cells"));
+      console.say(text(sample.id, ": ", here, here == 1 ? " cell" : " cells"));
       total += here;
       ++read;
     }

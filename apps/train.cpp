@@ -212,15 +212,17 @@ class Training {
   }
 
   // By the clock, the first validation finds how many images its time allows; later ones take as
-  // many, so that their scores compare. One that is interrupted is due again after a resume.
+  // many, so that their scores compare, and may take longer, for which it leaves room. One that is
+  // interrupted is due again after a resume.
   void run_validation() {
     const TrainConfig& train = config_.train;
-    const double budget =
-        60 * train.minutes * train.eval_share / static_cast<double>(std::size(kValidationPoints));
+    constexpr double kShareOfFirst = 0.6;
+    const double budget = kShareOfFirst * 60 * train.minutes * train.eval_share /
+                          static_cast<double>(std::size(kValidationPoints));
     int64_t& images = progress_.validation_images;
     const std::optional<Validation> found =
         validate(config_, inference_weights(state()), data_.held_out,
-                 images > 0 ? images : train.eval_images, budget);
+                 images > 0 ? images : train.eval_images, images > 0 ? 0 : budget);
     if (!found) return;
     images = found->images;
     progress_.validations = validations_behind();

@@ -181,7 +181,7 @@ class Bits(TrainCase):
         self.assertIn("mean = [1.5, 1.5, 1.5]", (stopped / "config.toml").read_text())
 
     def test_interrupted_and_resumed(self):
-        words = ["train.iterations=60", "train.save_every=1000"]
+        words = ["train.iterations=60", "train.save_every=1000", "train.eval_every=1"]
         straight = self.train("uninterrupted", *words)
         for number in (signal.SIGINT, signal.SIGTERM):
             resume = ["--resume"] if number == signal.SIGTERM else []
