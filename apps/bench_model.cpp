@@ -7,8 +7,10 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "apps/data_settings.h"
 #include "apps/inference.h"
 #include "base/parallel.h"
+#include "base/quantile.h"
 #include "base/random.h"
 #include "data/loader.h"
 #include "data/preprocess.h"
@@ -30,11 +32,6 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 // torchvision's R50-FPN with three classes unless key=value says otherwise: the network that the
 // peers' timings are known for.
 RunConfig bench_config(const Options& options) {
@@ -48,8 +45,7 @@ RunConfig bench_config(const Options& options) {
       "input.max_size=0"};
   overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
   RunConfig config = load_config(config_files(options), overrides);
-  if (config.input.zoom == 0) config.input.zoom = 1;
-  if (config.model.anchors.empty()) config.model.anchors = {{8}, {16}, {32}, {64}, {128}};
+  complete_config(config, Dataset(), true);  // as where the data says nothing
   return config;
 }
 
@@ -144,10 +140,9 @@ void time_stages(const MaskRcnn& model, const RunConfig& config, const Image& im
   Proposals proposals;
   BoxOutputs boxes;
   Detections found;
-  Tensor size, masks;
+  Tensor masks;
   stages.run("preprocess", [&] { input = preprocess(image, config.input); });
-  size = Tensor::of<int32_t>({1, 2}, {static_cast<int32_t>(input.network.height),
-                                      static_cast<int32_t>(input.network.width)});
+  const Tensor size = input.size_tensor();
   stages.run("backbone, FPN, RPN head", [&] { passed = model.forward(input.images); });
   stages.run("proposals", [&] { proposals = model.proposals(passed, size, false); });
   stages.run("box head", [&] { boxes = model.box_outputs(passed.features, proposals); });
@@ -179,7 +174,7 @@ void bench_model(const Options& options, const Console& console) {
   Json json = facts(options, config);
   json["proposals"] = stages.proposals;
   json["detections"] = stages.detections;
-  json["inference_s"] = median(seconds);
+  json["inference_s"] = upper_median(seconds);
   json["peak_mb"] = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   std::string table =
       text(config.model.backbone, ", ", options.image_width, " x ", options.image_height, ", ",
@@ -191,10 +186,10 @@ void bench_model(const Options& options, const Console& console) {
     table += line;
   };
   for (const auto& [name, values] : stages.seconds) {
-    json["stages_s"][name] = median(values);
-    row(name, median(values));
+    json["stages_s"][name] = upper_median(values);
+    row(name, upper_median(values));
   }
-  row("whole pass, with pasting", median(seconds));
+  row("whole pass, with pasting", upper_median(seconds));
   console.result(console.json() ? json.dump() + "\n" : table);
 }
 
@@ -221,14 +216,14 @@ void bench_train(const Options& options, const Console& console) {
   const double peak = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   Json json = facts(options, config);
   json["cells"] = scene.dataset.samples[0].instances.size();
-  json["train_step_s"] = median(seconds);
+  json["train_step_s"] = upper_median(seconds);
   json["peak_mb"] = peak;
   console.result(console.json()
                      ? json.dump() + "\n"
                      : text(config.model.backbone, ", ", options.image_width, " x ",
                             options.image_height, ", ", kRows * kColumns,
-                            " cells: ", median(seconds), " s a training step, ", thread_count(),
-                            " threads, ", isa_name(), ", at most ", peak, " MB\n"));
+                            " cells: ", upper_median(seconds), " s a training step, ",
+                            thread_count(), " threads, ", isa_name(), ", at most ", peak, " MB\n"));
 }
 
 }  // namespace soma

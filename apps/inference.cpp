@@ -49,9 +49,7 @@ LoadedModel load_model(const std::string& model, const std::vector<std::string>&
 
 SoftImage detect_image(const MaskRcnn& model, const RunConfig& config, const Image& image) {
   const NetworkInput input = preprocess(image, config.input);
-  const Tensor size = Tensor::of<int32_t>({1, 2}, {static_cast<int32_t>(input.network.height),
-                                                   static_cast<int32_t>(input.network.width)});
-  return {model.detect_softly(input.images, size, config.test)[0],
+  return {model.detect_softly(input.images, input.size_tensor(), config.test)[0],
           {image.height, image.width, 1 / input.scale_y, 1 / input.scale_x}};
 }
 

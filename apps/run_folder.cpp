@@ -13,6 +13,7 @@
 #include "apps/growing_file.h"
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/quantile.h"
 #include "base/read_file.h"
 #include "tensor/storage.h"
 
@@ -31,13 +32,6 @@ double seconds_since(Clock::time_point start) {
 
 double max_mem_mb() {
   return static_cast<double>(memory_stats(Device::cpu).peak_bytes) / (1 << 20);
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 double total(const LossTerms& losses) {
@@ -68,7 +62,7 @@ std::string log_line(const std::vector<IterationRecord>& window, double seconds_
   const auto middle = [&](const auto& value_of) {
     std::vector<double> values;
     for (const IterationRecord& record : window) values.push_back(value_of(record));
-    return median(std::move(values));
+    return upper_median(std::move(values));
   };
   std::string line =
       text("eta: ", clock_text(seconds_left), "  iter: ", last.iteration,

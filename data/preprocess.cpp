@@ -75,6 +75,11 @@ void normalise_into(const Patch& patch, const MeanStd& by, bool bgr, const Tenso
   });
 }
 
+Tensor NetworkInput::size_tensor() const {
+  return Tensor::of<int32_t>(
+      {1, 2}, {static_cast<int32_t>(network.height), static_cast<int32_t>(network.width)});
+}
+
 NetworkInput preprocess(const Image& image, const InputConfig& input) {
   check_config(input);
   const ImageSize original{image.height, image.width};

@@ -13,6 +13,7 @@ struct NetworkInput {
   ImageSize network;  // before padding
   ImageSize original;
   double scale_y = 1, scale_x = 1;  // network / original
+  Tensor size_tensor() const;       // i32 [1, 2]: height and width of `network`
 };
 
 // The image at the last of input.min_size. Gray becomes three equal channels. Rows run in parallel.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/quantile.h"
 #include "ops/conv2d.h"
 #include "ops/cpu/conv2d.h"
 #include "ops/cpu/gemm.h"
@@ -69,11 +70,6 @@ Tensor ramp(const Shape& shape) {
   return result;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 LayerTiming time_pass(const std::string& layer, const char* pass, double gflop,
                       const BenchOptions& options, const std::function<void()>& body) {
   std::vector<double> times, peaks;
@@ -85,7 +81,7 @@ LayerTiming time_pass(const std::string& layer, const char* pass, double gflop,
     times.push_back(seconds(options.clock) - start);
   }
   peaks.push_back(peak_once(options.clock));
-  const double time = median(times), rate = gflop / time;
+  const double time = upper_median(times), rate = gflop / time;
   return {layer,
           pass,
           gflop,

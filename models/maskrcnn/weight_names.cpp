@@ -65,15 +65,6 @@ constexpr Row kTorchvision[] = {
     {"roi_heads.mask_predictor.mask_fcn_logits.*", "mask_head.logits.*"},
 };
 
-constexpr Row kTorchvisionBackbone[] = {
-    {"conv1.*", "backbone.stem.*"},
-    {"bn1.*", "backbone.stem.norm.*"},
-    {"layer#.#.conv#.*", "backbone.res#.#.conv#.*", 1},
-    {"layer#.#.bn#.*", "backbone.res#.#.conv#.norm.*", 1},
-    {"layer#.#.downsample.0.*", "backbone.res#.#.shortcut.*", 1},
-    {"layer#.#.downsample.1.*", "backbone.res#.#.shortcut.norm.*", 1},
-};
-
 constexpr Row kDetectron2[] = {
     {"backbone.bottom_up.stem.conv1.*", "backbone.stem.*"},
     {"backbone.bottom_up.stem.conv1.norm.*", "backbone.stem.norm.*"},
@@ -95,15 +86,6 @@ constexpr Row kDetectron2[] = {
     {"roi_heads.mask_head.mask_fcn#.norm.*", "mask_head.conv#.norm.*"},
     {"roi_heads.mask_head.deconv.*", "mask_head.deconv.*"},
     {"roi_heads.mask_head.predictor.*", "mask_head.logits.*"},
-};
-
-constexpr Row kDetectron2Backbone[] = {
-    {"stem.conv1.*", "backbone.stem.*"},
-    {"stem.conv1.norm.*", "backbone.stem.norm.*"},
-    {"res#.#.conv#.*", "backbone.res#.#.conv#.*"},
-    {"res#.#.conv#.norm.*", "backbone.res#.#.conv#.norm.*"},
-    {"res#.#.shortcut.*", "backbone.res#.#.shortcut.*"},
-    {"res#.#.shortcut.norm.*", "backbone.res#.#.shortcut.norm.*"},
 };
 
 // After spelt_out(): `_` is `.`, and the ends w, b, bn_s, ... are words (detectron2's
@@ -229,17 +211,23 @@ Table table_of(NameScheme scheme) {
     case NameScheme::soma:
       return whole(kSoma);
     case NameScheme::torchvision:
-      return whole(kTorchvision);
     case NameScheme::torchvision_backbone:
-      return whole(kTorchvisionBackbone);
+      return whole(kTorchvision);
     case NameScheme::detectron2:
-      return whole(kDetectron2);
     case NameScheme::detectron2_backbone:
-      return whole(kDetectron2Backbone);
+      return whole(kDetectron2);
     case NameScheme::caffe2:
       return whole(kCaffe2);
   }
   return {nullptr, nullptr};
+}
+
+// The name as the scheme's table has it. A backbone alone lacks the prefix that it has in a
+// detector.
+std::string in_table(NameScheme scheme, const std::string& theirs) {
+  if (scheme == NameScheme::torchvision_backbone) return "backbone.body." + theirs;
+  if (scheme == NameScheme::detectron2_backbone) return "backbone.bottom_up." + theirs;
+  return scheme == NameScheme::caffe2 ? spelt_out(theirs) : theirs;
 }
 
 constexpr NameScheme kSchemes[] = {
@@ -267,7 +255,7 @@ std::string title_of(NameScheme scheme) {
 }
 
 std::optional<std::string> soma_name(NameScheme scheme, const std::string& theirs) {
-  const std::string name = scheme == NameScheme::caffe2 ? spelt_out(theirs) : theirs;
+  const std::string name = in_table(scheme, theirs);
   const Table table = table_of(scheme);
   for (const Row* row = table.begin; row != table.end; ++row) {
     if (const auto found = match(row->theirs, name)) return filled(row->ours, *found, row->shift);

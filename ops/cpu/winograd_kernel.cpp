@@ -137,47 +137,43 @@ Pixels pixels_at(const float* image, const WinogradMap& map, int64_t y, int64_t 
   return {patch, columns * map.channels, map.channels};
 }
 
-template <class Y, class X>
-__attribute__((noinline)) void windows(const Pixels& from, int64_t channels, float* v,
-                                       int64_t point_stride) {
-  each_channel(channels, [&](int64_t c, auto kind) {
-    using V = typename decltype(kind)::type;
-    V half[Y::points][X::points];
-    for (int x = 0; x < X::points; ++x) {
-      V d[Y::points], t[Y::points];
-      for (int y = 0; y < Y::points; ++y) {
-        d[y] = read<V>(from.first + y * from.row + x * from.column + c);
-      }
-      Y::windows(d, t);
-      for (int i = 0; i < Y::points; ++i) half[i][x] = t[i];
-    }
-    for (int i = 0; i < Y::points; ++i) {
-      V t[X::points];
-      X::windows(half[i], t);
-      float* const to = v + Y::place[i] * 6 * point_stride + c;
-      for (int j = 0; j < X::points; ++j) write(to + X::place[j] * point_stride, t[j]);
-    }
-  });
-}
+// What a tile of pixels becomes at the points, along one axis: a window of the source by B^T, a
+// block of the outputs' gradient by A.
+struct Windows {
+  template <class Axis>
+  static constexpr int inputs = Axis::points;
+  template <class Axis, class In, class Out>
+  SOMA_INLINE void apply(Axis, const In& d, Out& t) {
+    Axis::windows(d, t);
+  }
+};
+struct Grads {
+  template <class Axis>
+  static constexpr int inputs = Axis::outputs;
+  template <class Axis, class In, class Out>
+  SOMA_INLINE void apply(Axis, const In& y, Out& t) {
+    Axis::grads(y, t);
+  }
+};
 
-template <class Y, class X>
-__attribute__((noinline)) void grads(const Pixels& from, int64_t channels, float* w,
-                                     int64_t point_stride) {
+template <class Way, class Y, class X>
+__attribute__((noinline)) void transform(const Pixels& from, int64_t channels, float* points,
+                                         int64_t point_stride) {
+  constexpr int rows = Way::template inputs<Y>, columns = Way::template inputs<X>;
   each_channel(channels, [&](int64_t c, auto kind) {
     using V = typename decltype(kind)::type;
-    V half[Y::points][X::outputs];
-    for (int x = 0; x < X::outputs; ++x) {
-      V d[Y::outputs], t[Y::points];
-      for (int y = 0; y < Y::outputs; ++y) {
+    V half[Y::points][columns];
+    for (int x = 0; x < columns; ++x) {
+      V d[rows], t[Y::points];
+      for (int y = 0; y < rows; ++y)
         d[y] = read<V>(from.first + y * from.row + x * from.column + c);
-      }
-      Y::grads(d, t);
+      Way::apply(Y{}, d, t);
       for (int i = 0; i < Y::points; ++i) half[i][x] = t[i];
     }
     for (int i = 0; i < Y::points; ++i) {
       V t[X::points];
-      X::grads(half[i], t);
-      float* const to = w + Y::place[i] * 6 * point_stride + c;
+      Way::apply(X{}, half[i], t);
+      float* const to = points + Y::place[i] * 6 * point_stride + c;
       for (int j = 0; j < X::points; ++j) write(to + X::place[j] * point_stride, t[j]);
     }
   });
@@ -227,8 +223,8 @@ void winograd_windows<Isa::SOMA_ISA>(const WindowsTask& task) {
       const Pixels from =
           pixels_at(task.source + tile.image * task.map.image(), task.map, tile.y - task.pad,
                     tile.x - task.pad, decltype(y)::points, decltype(x)::points, task.patch);
-      windows<decltype(y), decltype(x)>(from, task.map.channels,
-                                        task.v.data + t * task.v.tile_stride, task.v.point_stride);
+      transform<Windows, decltype(y), decltype(x)>(
+          from, task.map.channels, task.v.data + t * task.v.tile_stride, task.v.point_stride);
     });
   }
 }
@@ -249,8 +245,8 @@ void winograd_grads<Isa::SOMA_ISA>(const GradsTask& task) {
     with_axes(tile, [&](auto y, auto x) {
       const Pixels from = pixels_at(task.grad + tile.image * task.map.image(), task.map, tile.y,
                                     tile.x, decltype(y)::outputs, decltype(x)::outputs, task.patch);
-      grads<decltype(y), decltype(x)>(from, task.map.channels, task.w.data + t * task.w.tile_stride,
-                                      task.w.point_stride);
+      transform<Grads, decltype(y), decltype(x)>(
+          from, task.map.channels, task.w.data + t * task.w.tile_stride, task.w.point_stride);
     });
   }
 }
