@@ -1,18 +1,16 @@
 // `soma bench`: how fast this machine can compute, and how near soma's layers come to it.
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "apps/bench_model.h"
 #include "apps/commands.h"
 #include "apps/console.h"
+#include "base/json.h"
 #include "ops/bench.h"
 #include "ops/cpu/isa.h"
 
 namespace soma {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void bench_peak(const Console& console) {
   const double peak = measure_peak(BenchClock::wall);
@@ -35,13 +33,13 @@ void bench_ops(const Options& options, const Console& console) {
   std::string table =
       "layer                    pass              GFLOP       ms  GFLOP/s  of peak\n";
   for (const LayerTiming& t : timings) {
-    rows.push_back({{"layer", t.layer},
-                    {"pass", t.pass},
-                    {"gflop", t.gflop},
-                    {"ms", t.milliseconds},
-                    {"best_ms", t.best_milliseconds},
-                    {"gflop_per_s", t.gflop_per_s},
-                    {"share", t.share}});
+    rows.push_back(Json{{"layer", t.layer},
+                        {"pass", t.pass},
+                        {"gflop", t.gflop},
+                        {"ms", t.milliseconds},
+                        {"best_ms", t.best_milliseconds},
+                        {"gflop_per_s", t.gflop_per_s},
+                        {"share", t.share}});
     char line[192];
     std::snprintf(line, sizeof line, "%-24s %-16s %6.2f %8.2f %8.1f %7.0f%%\n", t.layer.c_str(),
                   t.pass, t.gflop, t.milliseconds, t.gflop_per_s, 100 * t.share);

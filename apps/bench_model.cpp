@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "apps/data_settings.h"
 #include "apps/inference.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/quantile.h"
 #include "base/random.h"
@@ -20,8 +20,6 @@
 
 namespace soma {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int64_t kColumns = 5, kRows = 4;  // of the 20 cells
 constexpr int64_t kStatisticsSide = 160, kStatisticsPasses = 40;
@@ -172,10 +170,11 @@ void bench_model(const Options& options, const Console& console) {
     time_stages(model, config, scene.image, stages);
   }
   Json json = facts(options, config);
-  json["proposals"] = stages.proposals;
-  json["detections"] = stages.detections;
-  json["inference_s"] = upper_median(seconds);
-  json["peak_mb"] = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
+  json.set("proposals", stages.proposals);
+  json.set("detections", stages.detections);
+  json.set("inference_s", upper_median(seconds));
+  json.set("peak_mb", static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6);
+  Json stage_seconds = Json::object();
   std::string table =
       text(config.model.backbone, ", ", options.image_width, " x ", options.image_height, ", ",
            stages.proposals, " proposals, ", stages.detections, " detections, ", thread_count(),
@@ -186,9 +185,10 @@ void bench_model(const Options& options, const Console& console) {
     table += line;
   };
   for (const auto& [name, values] : stages.seconds) {
-    json["stages_s"][name] = upper_median(values);
+    stage_seconds.set(name, upper_median(values));
     row(name, upper_median(values));
   }
+  json.set("stages_s", stage_seconds);
   row("whole pass, with pasting", upper_median(seconds));
   console.result(console.json() ? json.dump() + "\n" : table);
 }
@@ -215,9 +215,9 @@ void bench_train(const Options& options, const Console& console) {
   for (int i = 0; i < options.repeats; ++i) seconds.push_back(seconds_of(step));
   const double peak = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   Json json = facts(options, config);
-  json["cells"] = scene.dataset.samples[0].instances.size();
-  json["train_step_s"] = upper_median(seconds);
-  json["peak_mb"] = peak;
+  json.set("cells", scene.dataset.samples[0].instances.size());
+  json.set("train_step_s", upper_median(seconds));
+  json.set("peak_mb", peak);
   console.result(console.json()
                      ? json.dump() + "\n"
                      : text(config.model.backbone, ", ", options.image_width, " x ",

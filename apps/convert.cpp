@@ -1,7 +1,6 @@
 // `soma convert`: annotations or weights from one form to another; OUT's name says which.
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
 #include "apps/config.h"
@@ -9,6 +8,7 @@
 #include "apps/inference.h"
 #include "apps/usage.h"
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "data/measurements.h"
 #include "data/writers.h"
 #include "models/maskrcnn/load_weights.h"
@@ -44,7 +44,7 @@ void convert_annotations(const Options& options, const std::string& form, const 
   size_t count = 0;
   for (const Sample& sample : dataset.samples) count += sample.instances.size();
   if (console.json())
-    console.result(text("{\"images\":", dataset.samples.size(), ",\"instances\":", count, "}\n"));
+    console.result(Json{{"images", dataset.samples.size()}, {"instances", count}}.dump() + "\n");
   else
     console.say(
         text(options.out, ": ", count, " instances on ", dataset.samples.size(), " images"));
@@ -74,8 +74,7 @@ void convert_weights(const Options& options, const Console& console) {
   write_safetensors(options.out, tensors, metadata);
   if (!unused.empty()) console.warn("not converted: " + grouped(unused, 2));
   if (console.json()) {
-    const nlohmann::json facts = {{"tensors", tensors.size()}, {"unused", unused}};
-    console.result(facts.dump() + "\n");
+    console.result(Json{{"tensors", tensors.size()}, {"unused", unused}}.dump() + "\n");
   } else {
     console.say(text(options.out, ": ", tensors.size(), " tensors in ", options.names,
                      "'s names, of ", title_of(kind_of(file.table())->scheme)));

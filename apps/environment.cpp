@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "ops/cpu/isa.h"
@@ -33,11 +33,6 @@ std::string compiler() {
 #endif
 }
 
-std::string libraries() {
-  return text("nlohmann-json ", NLOHMANN_JSON_VERSION_MAJOR, ".", NLOHMANN_JSON_VERSION_MINOR, ".",
-              NLOHMANN_JSON_VERSION_PATCH);
-}
-
 }  // namespace
 
 Facts environment() {
@@ -50,7 +45,7 @@ Facts environment() {
           {"threads", text(thread_count())},
           {"memory", proc_value("/proc/meminfo", "MemTotal")},
           {"devices", kCudaBuilt ? "cpu, cuda" : "cpu"},
-          {"libraries", libraries()}};
+          {"libraries", json_library()}};
 }
 
 std::string to_lines(const Facts& facts) {

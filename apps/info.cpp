@@ -1,5 +1,4 @@
 // `soma info`: this build and machine, every configuration key, or the tensors of a weights file.
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
 #include "apps/config.h"
@@ -7,12 +6,11 @@
 #include "apps/environment.h"
 #include "apps/inference.h"
 #include "apps/usage.h"
+#include "base/json.h"
 #include "models/maskrcnn/load_weights.h"
 
 namespace soma {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string padded(const std::string& word, size_t width) {
   return word + std::string(width > word.size() ? width - word.size() : 0, ' ');
@@ -55,10 +53,12 @@ Json to_json(const WeightsTable& table) {
     const Shape& extents = tensor.elements.layout.shape;
     Json shape = Json::array();
     for (int axis = 0; axis < extents.rank(); ++axis) shape.push_back(extents[axis]);
-    tensors[tensor.name] = {{"dtype", name_of(tensor.elements.dtype)}, {"shape", shape}};
+    tensors.set(tensor.name, {{"dtype", name_of(tensor.elements.dtype)}, {"shape", shape}});
   }
-  Json json = {{"tensors", tensors}, {"metadata", table.metadata}};
-  for (const auto& [name, value] : facts_of(table)) json[name] = value;
+  Json metadata = Json::object();
+  for (const auto& [name, value] : table.metadata) metadata.set(name, value);
+  Json json = {{"tensors", tensors}, {"metadata", metadata}};
+  for (const auto& [name, value] : facts_of(table)) json.set(name, value);
   return json;
 }
 
@@ -77,7 +77,7 @@ int info_command(const Options& options) {
       print_tensors(file.table(), console);
   } else if (console.json()) {
     Json facts = Json::object();
-    for (const auto& [name, value] : environment()) facts[name] = value;
+    for (const auto& [name, value] : environment()) facts.set(name, value);
     console.result(facts.dump() + "\n");
   } else {
     console.result(to_lines(environment()));

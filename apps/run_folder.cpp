@@ -4,7 +4,6 @@
 #include <chrono>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "apps/console.h"
 #include "apps/data_hash.h"
@@ -13,6 +12,7 @@
 #include "apps/growing_file.h"
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/json.h"
 #include "base/quantile.h"
 #include "base/read_file.h"
 #include "tensor/storage.h"
@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kResultsHeader = "iteration,total_loss,lr,kaggle,AP\n";
 
@@ -42,11 +41,11 @@ double total(const LossTerms& losses) {
 
 std::string metrics_line(const IterationRecord& record) {
   Json line = {{"iteration", record.iteration}, {"total_loss", total(record.losses)}};
-  for (const auto& [name, value] : record.losses) line[name] = value;
-  line["lr"] = record.rate;
-  line["images_per_s"] = record.images_per_second;
-  line["data_s"] = record.data_seconds;
-  line["max_mem_mb"] = max_mem_mb();
+  for (const auto& [name, value] : record.losses) line.set(name, value);
+  line.set("lr", record.rate);
+  line.set("images_per_s", record.images_per_second);
+  line.set("data_s", record.data_seconds);
+  line.set("max_mem_mb", max_mem_mb());
   return line.dump() + "\n";
 }
 
@@ -225,9 +224,8 @@ void RunFolder::flush() { state_->flush(); }
 
 void RunFolder::rewind(int64_t iteration) {
   state_->metrics.keep([&](const std::string& line) {
-    const Json row = Json::parse(line, nullptr, false);
-    return row.is_object() && row.contains("iteration") && row["iteration"].is_number() &&
-           row["iteration"].get<double>() <= static_cast<double>(iteration);
+    const auto found = json_number(line, "iteration");
+    return found && *found <= static_cast<double>(iteration);
   });
   state_->results.keep([&](const std::string& line) {
     return line + "\n" == kResultsHeader || std::atoll(line.c_str()) <= iteration;

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json.h"
 
 namespace soma {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -50,12 +48,12 @@ std::string to_json(const Scores& scores) {
   const KaggleScore& kaggle = scores.kaggle;
   Json kaggle_per_class = Json::object(), ap_per_class = Json::object();
   for (size_t c = 0; c < scores.classes.size(); ++c) {
-    kaggle_per_class[scores.classes[c]] = kaggle.classes[c].score;
-    ap_per_class[scores.classes[c]] = class_ap(scores, c);
+    kaggle_per_class.set(scores.classes[c], kaggle.classes[c].score);
+    ap_per_class.set(scores.classes[c], class_ap(scores, c));
   }
   const Json out = {{"images", kaggle.images.size()},
                     {"kaggle", kaggle.mean},
-                    {"kaggle_interval", {kaggle.interval.first, kaggle.interval.second}},
+                    {"kaggle_interval", std::array{kaggle.interval.first, kaggle.interval.second}},
                     {"kaggle_per_class", kaggle_per_class},
                     {"AP", scores.ap ? scores.ap->ap : kNone},
                     {"AP50", scores.ap ? scores.ap->ap50 : kNone},

@@ -1,16 +1,14 @@
 // `soma stats`: what a data set holds, what is wrong with its masks, which anchors suit it.
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
 #include "apps/console.h"
+#include "base/json.h"
 #include "data/loader.h"
 #include "data/statistics.h"
 
 namespace soma {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json to_json(const Quantiles& q) {
   return {{"least", q.least}, {"p5", q.p5},   {"p25", q.p25},           {"median", q.median},
@@ -31,12 +29,12 @@ Json to_json(const DataStatistics& s, const MeanStd& pixels, const Dataset& data
   Json sizes = Json::array(), classes = Json::object();
   for (const SizeCount& size : s.sizes)
     sizes.push_back(
-        {{"width", size.size.width}, {"height", size.size.height}, {"images", size.images}});
+        Json{{"width", size.size.width}, {"height", size.size.height}, {"images", size.images}});
   for (const ClassStatistics& c : s.classes)
-    classes[c.name] = {{"images", c.images},
-                       {"instances", c.instances},
-                       {"areas", to_json(c.areas)},
-                       {"per_image", to_json(c.per_image)}};
+    classes.set(c.name, {{"images", c.images},
+                         {"instances", c.instances},
+                         {"areas", to_json(c.areas)},
+                         {"per_image", to_json(c.per_image)}});
   return {{"images", s.images},
           {"images_without_instances", s.images_without_instances},
           {"instances", s.instances},
@@ -51,11 +49,10 @@ Json to_json(const DataStatistics& s, const MeanStd& pixels, const Dataset& data
           {"overlap_share", s.overlap_share},
           {"mean", pixels.mean},
           {"std", pixels.std},
-          {"anchors",
-           {{"sizes", s.anchors.sizes},
-            {"ratios", s.anchors.ratios},
-            {"mean_iou", s.anchors.fit.mean_iou},
-            {"above_half", s.anchors.fit.above_half}}},
+          {"anchors", Json{{"sizes", s.anchors.sizes},
+                           {"ratios", s.anchors.ratios},
+                           {"mean_iou", s.anchors.fit.mean_iou},
+                           {"above_half", s.anchors.fit.above_half}}},
           {"warnings", dataset.warnings}};
 }
 

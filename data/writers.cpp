@@ -2,19 +2,16 @@
 #include "data/writers.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/json.h"
 #include "data/csv.h"
 
 namespace soma {
 namespace {
 
-std::string quoted(const std::string& value) {
-  using Json = nlohmann::json;
-  return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string quoted(const std::string& value) { return Json(value).dump(); }
 
 void check_class(const std::string& path, const Dataset& dataset, const Sample& sample,
                  const Instance& instance) {
