@@ -32,7 +32,7 @@ struct TrainConfig {
   double ema = 0;                        // decay of the averaged weights; 0: none
   std::string precision = "f32";         // f32 | bf16 | f16
   int64_t log_every = 20;                // iterations between log lines (d2)
-  int64_t save_every = 1000;             // iterations between saves of the training state
+  int64_t save_every = 1000;             // iterations between saves of the training state, at most
   int64_t eval_every = 0;    // iterations between validations; 0: by time, and at the end
   int64_t eval_images = 32;  // at most so many validation images
   double eval_share = 0.05;  // at most this share of train.minutes goes into validation

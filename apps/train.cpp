@@ -26,6 +26,8 @@ namespace {
 
 // Validations of a run, as shares of its schedule.
 constexpr double kValidationPoints[] = {0.5, 0.8, 1.0};
+// Beside train.save_every: what a machine that goes down may cost where iterations are slow.
+constexpr double kSecondsBetweenSaves = 300;
 
 double now_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -138,8 +140,7 @@ class Training {
     for (;;) {
       if (validation_due()) run_validation();
       const bool last = finished() || interrupted();
-      const bool due = progress_.iteration > 0 && progress_.iteration % train.save_every == 0;
-      if ((last || due) && !saved_) save();
+      if ((last || save_due()) && !saved_) save();
       if (last) break;
       const double begin = now_seconds();
       const Batch batch = loader.next(progress_.iteration);
@@ -165,7 +166,8 @@ class Training {
   double done() const {
     const TrainConfig& train = config_.train;
     if (train.minutes > 0) {
-      return progress_.seconds / (60 * train.minutes * (1 - train.eval_share));
+      const double share = validates() ? train.eval_share : 0;
+      return progress_.seconds / (60 * train.minutes * (1 - share));
     }
     return static_cast<double>(progress_.iteration) / static_cast<double>(train.iterations);
   }
@@ -206,9 +208,15 @@ class Training {
     return std::count_if(std::begin(kValidationPoints), std::end(kValidationPoints),
                          [&](double point) { return done() >= point; });
   }
+  bool validates() const {
+    return !data_.held_out.samples.empty() && config_.train.eval_images > 0;
+  }
   bool validation_due() const {
-    const bool possible = !data_.held_out.samples.empty() && config_.train.eval_images > 0;
-    return possible && validations_behind() > progress_.validations;
+    return validates() && validations_behind() > progress_.validations;
+  }
+  bool save_due() const {
+    return (progress_.iteration > 0 && progress_.iteration % config_.train.save_every == 0) ||
+           now_seconds() - saved_at_ > kSecondsBetweenSaves;
   }
 
   // By the clock, the first validation finds how many images its time allows; later ones take as
@@ -242,6 +250,7 @@ class Training {
     folder_.flush();
     save_checkpoint(folder_.file("weights"), state(), progress_);
     saved_ = true;
+    saved_at_ = now_seconds();
   }
 
   RunConfig config_;
@@ -253,6 +262,7 @@ class Training {
   std::unique_ptr<AverageState> average_;
   Progress progress_;
   bool saved_ = false;  // as it is now
+  double saved_at_ = now_seconds();
 };
 
 }  // namespace
