@@ -68,15 +68,16 @@ int64_t outer_scratch(const OuterTask<T>& task, const TileSize& tile) {
 template <Isa, class T>
 void outer_product(const OuterTask<T>& task);
 
-// One panel of B: b[k * tile columns + j] = w[k * k_stride + j * j_stride] for k < inner, and zeros
-// for the columns behind `columns`. One of the strides is 1.
+// Panels of B side by side: b[p * panel_stride + k * n + j] = w[k * k_stride + (p * n + j) *
+// j_stride] for k < inner and j < n, the tile's columns, and zeros behind `columns`. One of the
+// strides is 1.
 template <class T>
 struct PanelTask {
   const T* w;
-  int64_t k_stride, j_stride, inner, columns;
+  int64_t k_stride, j_stride, inner, columns, panels, panel_stride;
   T* b;
 };
 template <Isa, class T>
-void pack_panel(const PanelTask<T>& task);
+void pack_panels(const PanelTask<T>& task);
 
 }  // namespace soma::cpu

@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kTasks = 16;              // wanted at least, so that threads share evenly
 constexpr int64_t kTaskProducts = 4 << 20;  // multiply-adds of a task, about 0.1 ms
 constexpr int64_t kFewestRows = 96, kMostRows = 384;
+constexpr int64_t kPanelsOfTask = 8;  // packed together: runs of 512 bytes in memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -199,16 +200,20 @@ template <class T>
 Tensor pack(int64_t groups, int64_t taps, int64_t inner, int64_t columns,
             const std::function<PanelTask<T>(int64_t group, int64_t tap)>& view) {
   const int64_t width = tile_of(dtype_of<T>).columns, panels = ceil_div(columns, width);
+  const int64_t runs = ceil_div(panels, kPanelsOfTask);
   const Tensor result = Tensor::empty({groups, panels, taps * inner, width}, dtype_of<T>);
   T* const b = result.template data<T>();
-  parallel_for(groups * panels * taps, [&](int64_t index) {
-    const int64_t tap = index % taps, panel = index / taps % panels, group = index / taps / panels;
+  parallel_for(groups * runs * taps, [&](int64_t index) {
+    const int64_t tap = index % taps, group = index / taps / runs;
+    const int64_t panel = index / taps % runs * kPanelsOfTask;
     PanelTask<T> task = view(group, tap);
     task.w += panel * width * task.j_stride;
     task.columns = columns - panel * width;
+    task.panels = std::min(panels - panel, kPanelsOfTask);
     task.inner = inner;
+    task.panel_stride = taps * inner * width;
     task.b = b + ((group * panels + panel) * taps + tap) * inner * width;
-    with_isa([&](auto isa) { pack_panel<isa>(task); });
+    with_isa([&](auto isa) { pack_panels<isa>(task); });
   });
   return result;
 }
@@ -227,7 +232,7 @@ Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t 
     using T = decltype(type);
     const int64_t out = weight.extent(0) / groups, row = taps * in;
     return pack<T>(groups, 1, row, out, [&](int64_t group, int64_t) {
-      return PanelTask<T>{weight.data<T>() + group * out * row, 1, row, 0, 0, nullptr};
+      return PanelTask<T>{weight.data<T>() + group * out * row, 1, row, 0, 0, 0, 0, nullptr};
     });
   });
 }
@@ -240,7 +245,7 @@ Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t
     const auto count = static_cast<int64_t>(chosen.size());
     return pack<T>(groups, count, out, in, [&](int64_t group, int64_t tap) {
       const int64_t first = group * out * row + chosen[static_cast<size_t>(tap)] * in;
-      return PanelTask<T>{weight.data<T>() + first, row, 1, 0, 0, nullptr};
+      return PanelTask<T>{weight.data<T>() + first, row, 1, 0, 0, 0, 0, nullptr};
     });
   });
 }

@@ -98,24 +98,35 @@ void product(const RowsTask<T>& task) {
   }
 }
 
-// Panels whose rows lie apart are transposed in squares that stay in L1.
+// Columns that lie together are copied line by line through all panels, as memory has them; columns
+// that lie apart are transposed in squares that stay in L1.
 template <class T>
 void pack(const PanelTask<T>& task) {
-  constexpr int64_t n = kColumns<T>;
-  const int64_t columns = task.columns < n ? task.columns : n;
-  if (columns < n) {
-    for (int64_t i = 0; i < task.inner * n; ++i) task.b[i] = 0;
+  constexpr int64_t n = kColumns<T>, square = 16;
+  const auto columns_of = [&](int64_t p) {
+    return task.columns - p * n < n ? task.columns - p * n : n;
+  };
+  const int64_t last = task.panels - 1;
+  for (int64_t i = 0; columns_of(last) < n && i < task.inner * n; ++i) {
+    task.b[last * task.panel_stride + i] = 0;
   }
   if (task.j_stride == 1) {
     for (int64_t k = 0; k < task.inner; ++k) {
-      for (int64_t j = 0; j < columns; ++j) task.b[k * n + j] = task.w[k * task.k_stride + j];
+      const T* w = task.w + k * task.k_stride;
+      for (int64_t p = 0; p < task.panels; ++p) {
+        T* const b = task.b + p * task.panel_stride + k * n;
+        for (int64_t j = 0; j < columns_of(p); ++j) b[j] = w[p * n + j];
+      }
     }
     return;
   }
-  constexpr int64_t square = 16;
-  for (int64_t k0 = 0; k0 < task.inner; k0 += square) {
-    const int64_t k1 = k0 + square < task.inner ? k0 + square : task.inner;
-    transpose(task.w + k0, task.j_stride, k1 - k0, columns, task.b + k0 * n, n);
+  for (int64_t p = 0; p < task.panels; ++p) {
+    const T* w = task.w + p * n * task.j_stride;
+    T* const b = task.b + p * task.panel_stride;
+    for (int64_t k = 0; k < task.inner; k += square) {
+      const int64_t steps = task.inner - k < square ? task.inner - k : square;
+      transpose(w + k, task.j_stride, steps, columns_of(p), b + k * n, n);
+    }
   }
 }
 
@@ -139,11 +150,11 @@ void rows_product<Isa::SOMA_ISA, double>(const RowsTask<double>& task) {
   SOMA_ISA::product(task);
 }
 template <>
-void pack_panel<Isa::SOMA_ISA, float>(const PanelTask<float>& task) {
+void pack_panels<Isa::SOMA_ISA, float>(const PanelTask<float>& task) {
   SOMA_ISA::pack(task);
 }
 template <>
-void pack_panel<Isa::SOMA_ISA, double>(const PanelTask<double>& task) {
+void pack_panels<Isa::SOMA_ISA, double>(const PanelTask<double>& task) {
   SOMA_ISA::pack(task);
 }
 
