@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, before a release: every compiler that is here, every sanitizer on all tests,
 # every instruction set that the CPU has, clang-tidy, and the oldest and newest Debian.
-# Usage: ci_full.sh [JOB...]: compilers isas sanitizers tidy debian; all unless told. At most 90
+# Usage: ci_full.sh [JOB...]: compilers isas static sanitizers tidy debian; all unless told. At most 90
 # minutes on two cores. Needs root for `debian` (debootstrap, chroot). Ends with `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -31,6 +31,8 @@ sanitizers() {
   job "thread sanitizer" 1500 tools/sanitize.sh thread
 }
 
+static() { job "one static file in an empty root" 600 tools/static.sh; }
+
 tidy() { job clang-tidy 900 tools/tidy.sh; }
 
 debian() {
@@ -40,7 +42,7 @@ debian() {
   done
 }
 
-for name in "${@:-compilers isas sanitizers tidy debian}"; do
+for name in "${@:-compilers isas static sanitizers tidy debian}"; do
   for part in $name; do "$part"; done
 done
 closing_line
