@@ -13,6 +13,8 @@ void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image
         " for boxes ", boxes.shape());
   check(image_size.shape() == Shape{images, 2}, "filter_boxes", "image_size must be [", images,
         ",2], got ", image_size.shape());
+  check(spec.together >= 1 && boxes.extent(1) % spec.together == 0, "filter_boxes", spec.together,
+        " boxes together do not divide ", boxes.extent(1));
   run<cpu::filter_boxes, cuda::filter_boxes>("filter_boxes", boxes.device(), boxes, scores,
                                              image_size, spec);
 }

@@ -7,6 +7,9 @@ namespace soma {
 struct FilterSpec {
   double min_side = 0;
   bool strict = true;  // sides must be > min_side; false: >= min_side
+  // So many boxes in a row lose their scores together when one of them is not finite: the classes
+  // of a RoI under detectron2. Must divide K.
+  int64_t together = 1;
 };
 
 // boxes f32 [N, K, 4] are clipped in place to image_size i32 [N, 2] (height, width); scores f32

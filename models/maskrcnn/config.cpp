@@ -17,6 +17,7 @@ void torchvision_preset(ModelConfig& model, TestConfig& test) {
   model.rpn_post_nms_train = 2000;
   model.rpn_sigmoid_scores = true;
   model.rpn_min_side = 1e-3;
+  model.rpn_finite_training = false;
   model.roi_aligned = false;
   model.roi_sampling = 2;
   model.roi_level_eps_inside = false;
@@ -24,6 +25,7 @@ void torchvision_preset(ModelConfig& model, TestConfig& test) {
   model.mask_target_threshold = false;
   model.d2_initialisation = false;
   test.min_side = 1e-2;
+  test.whole_rois = false;
   test.clip_final = false;
   test.paste.rule = PasteRule::torchvision;
 }

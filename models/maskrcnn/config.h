@@ -47,6 +47,7 @@ struct ModelConfig {
   double rpn_nms = 0.7;
   bool rpn_sigmoid_scores = false;  // tv orders proposals by sigmoid(logit), which saturates
   double rpn_min_side = 0;          // sides must be > this (d2: 0); tv: >= 1e-3
+  bool rpn_finite_training = true;  // d2: a proposal that is not finite ends training; tv drops it
 
   // RoI heads.
   int roi_batch = 512;  // train.rois
@@ -70,6 +71,7 @@ struct TestConfig {
   double nms = 0.5;     // per class
   int max_detections = 100;
   double min_side = 0;     // tv drops sides < 1e-2 before NMS
+  bool whole_rois = true;  // d2 drops a RoI with one class's box not finite; tv that class alone
   bool clip_final = true;  // d2 clips to the image again and drops empty boxes; tv does not
   PasteSpec paste;
   // Of the cells that are submitted, drawn and measured, per class (the last value goes on).

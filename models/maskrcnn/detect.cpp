@@ -36,7 +36,7 @@ Detections MaskRcnn::detections(const Proposals& proposals, const BoxOutputs& ou
                                     outputs.deltas.value().to(DType::f32), box_head_coder())
                            .reshape({images, count, 4});
   const Tensor group = class_groups(images, per_image, classes, boxes.device());
-  filter_boxes(boxes, scores, image_size, {test.min_side, false});
+  filter_boxes(boxes, scores, image_size, {test.min_side, false, test.whole_rois ? classes : 1});
   const Kept kept = nms(boxes, scores, group, {test.nms, test.max_detections});
   const Tensor index = flatten_index(kept.index, count);
   const int64_t limit = test.max_detections;

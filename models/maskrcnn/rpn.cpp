@@ -1,5 +1,8 @@
 #include "models/maskrcnn/rpn.h"
 
+#include <cmath>
+
+#include "base/check.h"
 #include "models/maskrcnn/anchors.h"
 #include "ops/boxes.h"
 #include "ops/concat.h"
@@ -8,6 +11,7 @@
 #include "ops/gather.h"
 #include "ops/losses.h"
 #include "ops/matching.h"
+#include "ops/optimizer_step.h"
 #include "ops/permute.h"
 #include "ops/targets.h"
 #include "ops/top_k.h"
@@ -37,6 +41,15 @@ Candidates best_of_level(const Tensor& logits, const Tensor& deltas, const Tenso
   const Tensor reference = gather_rows(anchors, top.index.reshape({images * k})).value();
   return {decode_boxes(reference, picked.to(DType::f32), BoxCoder()).reshape({images, k, 4}),
           top.value};
+}
+
+// Of all anchors' scores and the chosen ones' boxes. detectron2 looks at the chosen scores, where
+// NaN comes first; here it comes last.
+void check_finite(const std::vector<Variable>& logits, const Tensor& boxes) {
+  double sum = squared_norm(boxes);
+  for (const Variable& level : logits) sum += squared_norm(level.value());
+  check(std::isfinite(sum), "proposals",
+        "hold NaN or infinity: the training has diverged; lower train.lr or set train.clip_norm");
 }
 
 // The levels' tensors as one; constants record no graph.
@@ -86,6 +99,7 @@ Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bo
   }
   const Tensor all_boxes = joined(boxes, 1), all_groups = joined(groups, 1);
   Tensor all_scores = joined(scores, 1);
+  if (training && config_.rpn_finite_training) check_finite(outputs.logits, all_boxes);
   if (config_.rpn_sigmoid_scores) all_scores = sigmoid(all_scores).value();
   filter_boxes(all_boxes, all_scores, image_size,
                {config_.rpn_min_side, config_.rpn_min_side == 0});

@@ -45,6 +45,7 @@ class Rpn : public Module {
   // features P2..P6; padded height and width of the network's input.
   RpnOutputs operator()(const std::vector<Variable>& features, int64_t height, int64_t width) const;
   // Best boxes of all levels after NMS per level, at training's or test's limits. No gradient.
+  // Error in training, where the configuration asks for it: not all are finite.
   Proposals proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const;
   RpnSamples sample(const RpnOutputs& outputs, const GroundTruth& truth, const StepId& step) const;
   // The same for columns that were drawn elsewhere (parity with other frameworks).

@@ -7,19 +7,28 @@
 #include "base/parallel.h"
 
 namespace soma::cpu {
+namespace {
+
+bool finite(const float* boxes, int64_t count) {
+  return std::all_of(boxes, boxes + 4 * count, [](float value) { return std::isfinite(value); });
+}
+
+}  // namespace
 
 void filter_boxes(const Tensor& boxes, const Tensor& scores, const Tensor& image_size,
                   const FilterSpec& spec) {
   const int64_t per_image = boxes.extent(1);
   float *box = boxes.data<float>(), *score = scores.data<float>();
   const int32_t* size = image_size.data<int32_t>();
-  parallel_chunks(boxes.extent(0) * per_image, 4096, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
+  const int64_t groups = boxes.extent(0) * per_image / spec.together;
+  parallel_chunks(groups, 1024, [&](int64_t first, int64_t last) {
+    bool whole = true;
+    for (int64_t i = first * spec.together; i < last * spec.together; ++i) {
       const int64_t image = i / per_image;
       float* b = box + 4 * i;
-      bool good = std::isfinite(score[i]);
+      if (i % spec.together == 0) whole = finite(b, spec.together);
+      bool good = whole && std::isfinite(score[i]);
       for (int c = 0; c < 4; ++c) {
-        good = good && std::isfinite(b[c]);
         const auto limit = static_cast<float>(size[2 * image + (c % 2 == 0 ? 1 : 0)]);
         b[c] = std::isnan(b[c]) ? 0.0f : std::clamp(b[c], 0.0f, limit);
       }

@@ -107,6 +107,8 @@ TEST_CASE("the preset detectron2 has its rules") {
   CHECK((!d2.rpn_sigmoid_scores && tv.rpn_sigmoid_scores));
   CHECK((d2.roi_aligned && d2.roi_sampling == 0 && !tv.roi_aligned && tv.roi_sampling == 2));
   CHECK((d2_test.clip_final && d2_test.min_side == 0 && d2.rpn_min_side == 0));
+  CHECK((d2.rpn_finite_training && !tv.rpn_finite_training));
+  CHECK((d2_test.whole_rois && !tv_test.whole_rois));
 }
 
 // proposal_generator/proposal_utils.py, find_top_rpn_proposals: top-k per level and NMS on logits

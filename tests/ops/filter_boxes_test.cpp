@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/check.h"
+
 namespace soma::test {
 namespace {
 
@@ -36,6 +38,24 @@ TEST_CASE("the side limit is strict or not, as asked") {
     filter_boxes(boxes, scores, Tensor::of<int32_t>({1, 2}, {10, 10}), {2, strict});
     CHECK(scores.to_vector<float>() == std::vector<float>{strict ? -kInfinity : 1, 1});
   }
+}
+
+TEST_CASE("boxes that stand together lose their scores together, of what is not finite only") {
+  const Tensor boxes = Tensor::of<float>({1, 6, 4}, {1, 1, 4, 4,    1, 1, 5, kInfinity,  // together
+                                                     1, 1, 4, 4,    2, 2, 2, 4,          // no width
+                                                     1, 1, 4, kNaN, 2, 2, 6, 6});
+  const std::vector<float> given = {1, 2, 3, 4, 5, 6};
+  const Tensor size = Tensor::of<int32_t>({1, 2}, {10, 10});
+  const auto after = [&](int64_t together) {
+    const Tensor copy = boxes.clone(), scores = Tensor::of({1, 6}, given);
+    filter_boxes(copy, scores, size, {0, true, together});
+    return scores.to_vector<float>();
+  };
+  CHECK(after(1) == std::vector<float>{1, -kInfinity, 3, -kInfinity, -kInfinity, 6});
+  CHECK(after(2) ==
+        std::vector<float>{-kInfinity, -kInfinity, 3, -kInfinity, -kInfinity, -kInfinity});
+  CHECK(after(6) == std::vector<float>(6, -kInfinity));
+  for (const int64_t odd : {0, 4, -1}) CHECK_THROWS_AS(after(odd), Error);
 }
 
 TEST_CASE("no boxes, no images") {
