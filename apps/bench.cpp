@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/bench_model.h"
+#include "apps/bench_weights.h"
 #include "apps/commands.h"
 #include "apps/console.h"
 #include "base/json.h"
@@ -58,6 +59,8 @@ int bench_command(const Options& options) {
     bench_model(options, console);
   } else if (options.bench == "train") {
     bench_train(options, console);
+  } else if (options.bench == "weights") {
+    bench_weights(options, console);
   } else {
     bench_peak(console);
   }

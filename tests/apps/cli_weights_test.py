@@ -45,6 +45,12 @@ class WeightsTest(Case):
         self.assertIn("# names: soma\n", page)
         self.assertIn("# channels: rgb\n", page)
         self.assertIn("backbone.stem.weight", page)
+        facts = json.loads(
+            self.passes("bench", "weights", "--model", theirs, "--repeats", "2", "--json",
+                        *SMALL[:8]).stdout
+        )
+        self.assertGreater(facts["load_s"], facts["open_s"])
+        self.assertGreater(facts["private_of_file"], 0.9)
         # The same model from each of the three: the same detections.
         found = []
         for name, words in [

@@ -1,0 +1,75 @@
+#include "apps/bench_weights.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "apps/inference.h"
+#include "apps/usage.h"
+#include "base/quantile.h"
+#include "models/maskrcnn/load_weights.h"
+
+namespace soma {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Pages of this process that no file stands behind, in bytes; 0 where Linux does not tell.
+int64_t private_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t kilobytes = 0;
+    if (word == "RssAnon:" && status >> kilobytes) return 1024 * kilobytes;
+  }
+  return 0;
+}
+
+RunConfig config_for(const WeightsFile& file, const Options& options) {
+  std::vector<std::string> overrides = {"model.preset=torchvision"};
+  overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
+  RunConfig config = load_config(config_files(options), overrides);
+  const auto kind = kind_of(file.table());
+  if (config.model.classes.empty() && kind) {
+    config.model.classes.assign(static_cast<size_t>(kind->classes), "class");
+  }
+  return config;
+}
+
+}  // namespace
+
+void bench_weights(const Options& options, const Console& console) {
+  check_usage(!options.models.empty(), "bench weights", "needs --model FILE");
+  const std::string path = weights_of(options.models[0]);
+  const RunConfig config = config_for(WeightsFile(path), options);
+  std::vector<double> open, load;
+  int64_t most = 0;
+  for (int i = 0; i < options.repeats; ++i) {
+    const Clock::time_point start = Clock::now();
+    const WeightsFile file(path);
+    open.push_back(seconds_since(start));
+    MaskRcnn model = MaskRcnn::blank(config.model);
+    load_all_weights(model, file, config.input.bgr);
+    load.push_back(seconds_since(start));
+    most = std::max(most, private_bytes());
+  }
+  const auto size = static_cast<double>(std::filesystem::file_size(path));
+  const double share = static_cast<double>(most) / size;
+  const Json json = {{"file_mb", size / 1e6},
+                     {"open_s", upper_median(open)},
+                     {"load_s", upper_median(load)},
+                     {"private_mb", static_cast<double>(most) / 1e6},
+                     {"private_of_file", share}};
+  console.result(console.json() ? json.dump() + "\n"
+                                : text(path, ": ", decimals(size / 1e6, 1), " MB, opened in ",
+                                       decimals(1e3 * upper_median(open), 2), " ms, loaded in ",
+                                       decimals(upper_median(load), 3), " s, private memory ",
+                                       decimals(share, 2), " times the file\n"));
+}
+
+}  // namespace soma
