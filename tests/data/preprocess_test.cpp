@@ -128,6 +128,11 @@ TEST_CASE("presets have their names and their settings pass their own checks") {
   }
   InputConfig input;
   AugmentConfig augment;
+  apply_preset("detectron2", input, augment);
+  CHECK(input.mean == std::array<float, 3>{123.675f, 116.28f, 103.53f});  // of RGB
+  CHECK(input.std == std::array<float, 3>{1, 1, 1});
+  CHECK(input.max_size == 1333);
+  CHECK(input.min_size == std::vector<int64_t>{640, 672, 704, 736, 768, 800});
   CHECK_THROWS_AS(apply_preset("cell", input, augment), Error);
   augment.hflip = std::nan("");
   CHECK_THROWS_AS(check_config(augment), Error);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 namespace soma::test {
 namespace {
 
@@ -74,6 +76,28 @@ TEST_CASE("levels by the pyramid's rule, with both places of the epsilon") {
   }
   const Tensor level = roi_levels(rois, {.levels = 4, .canonical = 112, .eps_inside = true});
   CHECK(level.to_vector<int32_t>()[0] == 3);
+}
+
+// detectron2: floor(4 + log2(sqrt(area) / 224 + 1e-8)), torchvision: ... / 224) + 1e-6), in f32.
+TEST_CASE("a few ulp below a level's first side the two places of the epsilon part") {
+  int parted = 0;
+  for (const float first : {112.0f, 224.0f, 448.0f}) {
+    float side = first;
+    for (int i = 0; i < 20; ++i) side = std::nextafter(side, 0.0f);
+    for (int i = 0; i < 40; ++i, side = std::nextafter(side, 1000.0f)) {
+      const float ratio = std::sqrt(side * side) / 224.0f;
+      const float d2 = std::floor(4.0f + std::log2(ratio + 1e-8f));
+      const float tv = std::floor(4.0f + std::log2(ratio) + 1e-6f);
+      const Tensor roi = Tensor::of<float>({1, 5}, {0, 0, 0, side, side});
+      CAPTURE(side);
+      for (const bool inside : {true, false}) {
+        const Tensor level = roi_levels(roi, {.levels = 4, .canonical = 224, .eps_inside = inside});
+        CHECK(level.data<int32_t>()[0] == static_cast<int32_t>(inside ? d2 : tv) - 2);
+      }
+      parted += d2 != tv;
+    }
+  }
+  CHECK(parted > 0);
 }
 
 TEST_CASE("rois of proposals mark padding by image -1") {
