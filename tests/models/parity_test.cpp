@@ -67,19 +67,33 @@ RoiSamples golden_rois(const Golden& golden, const GroundTruth& truth) {
           Tensor::of({count}, matched),  Tensor::of({count, 4}, matched_boxes)};
 }
 
-struct Tolerance {
+struct Case {
   DType dtype;
-  const char* file;
-  double value;
+  const char *file, *backbone;
+  double tolerance, rate;
 };
 // f32 sums in another order; RoIs and boxes are f32 in both.
-const Tolerance kTolerances[] = {{DType::f64, "model_f64.txt", 2e-6},
-                                 {DType::f32, "model_f32.txt", 1e-4}};
+const Case kCases[] = {{DType::f64, "model_f64.txt", "resnet18", 2e-6, 5e-5},
+                       {DType::f32, "model_f32.txt", "resnet18", 1e-4, 5e-5}};
+const Case kDeep = {DType::f64, "model_r50.txt", "resnet50", 2e-6, 1e-5};
 
 Losses golden_losses(const MaskRcnn& model, const FormulaScene& scene, const Golden& golden) {
   const MaskRcnn::Forward forward = model.forward(scene.images);
   const RpnSamples anchors = model.sample_anchors(forward, scene.truth, golden_anchors(golden));
   return model.losses(forward, anchors, golden_rois(golden, scene.truth), scene.truth, {});
+}
+
+// tools/goldens/model.py's.
+const OptimizerOptions kSgd = {.momentum = 0.9, .weight_decay = 1e-4, .decay_norms = true};
+
+void check_losses(const Losses& losses, const GoldenRow& row, double tolerance) {
+  const Variable* terms[] = {&losses.rpn_cls, &losses.rpn_box, &losses.cls, &losses.box,
+                             &losses.mask};
+  for (size_t i = 0; i < 5; ++i) {
+    CAPTURE(i);
+    const double expected = row.numbers[i + 1];
+    CHECK(relative(terms[i]->value().item(), expected, expected) < tolerance);
+  }
 }
 
 // Every parameter's row of `kind` against `value_of(variable)`.
@@ -106,10 +120,10 @@ void check_parameters(MaskRcnn& model, const Golden& golden, const std::string& 
 }  // namespace
 
 TEST_CASE("features, RPN outputs and proposals are torchvision's") {
-  for (const auto& [dtype, file, tolerance] : kTolerances) {
+  for (const auto& [dtype, file, backbone, tolerance, rate] : kCases) {
     CAPTURE(file);
     const Golden golden = read_golden(file);
-    const MaskRcnn model = formula_model(dtype);
+    const MaskRcnn model = formula_model(dtype, backbone);
     const FormulaScene scene = formula_scene(dtype);
     const NoGradScope scope;
     const MaskRcnn::Forward forward = model.forward(scene.images);
@@ -143,49 +157,49 @@ TEST_CASE("features, RPN outputs and proposals are torchvision's") {
   }
 }
 
-TEST_CASE("five losses and the gradient of every parameter are torchvision's, R18 and R50") {
-  std::vector<Tolerance> cases(std::begin(kTolerances), std::end(kTolerances));
-  // In f64 only: at this depth torchvision's own gradients, in f64 with weights disturbed by 1e-6,
-  // part by 8e-4, since some of a million activations change sides at a ReLU.
-  cases.push_back({DType::f64, "model_r50.txt", 2e-6});
-  for (const auto& [dtype, file, tolerance] : cases) {
-    CAPTURE(file);
-    const Golden golden = read_golden(file);
-    MaskRcnn model =
-        formula_model(dtype, std::string(file) == "model_r50.txt" ? "resnet50" : "resnet18");
-    const Losses losses = golden_losses(model, formula_scene(dtype), golden);
-    const std::vector<double>& expected = golden.at("loss")[0].numbers;
-    const Variable* terms[] = {&losses.rpn_cls, &losses.rpn_box, &losses.cls, &losses.box,
-                               &losses.mask};
-    for (size_t i = 0; i < 5; ++i) {
-      CAPTURE(i);
-      CHECK(relative(terms[i]->value().item(), expected[i + 1], expected[i + 1]) < tolerance);
+TEST_CASE("five losses and the gradient of every parameter are torchvision's, ten steps torch's") {
+  for (const Case& part : {kCases[0], kCases[1], kDeep}) {
+    CAPTURE(part.file);
+    const Golden golden = read_golden(part.file);
+    MaskRcnn model = formula_model(part.dtype, part.backbone);
+    const FormulaScene scene = formula_scene(part.dtype);
+    Optimizer optimizer(model, kSgd);
+    for (const GoldenRow& row : golden.at("loss")) {
+      const Losses losses = golden_losses(model, scene, golden);
+      const bool first = row.numbers[0] == 0;
+      CAPTURE(row.numbers[0]);
+      check_losses(losses, row, first ? part.tolerance : 10 * part.tolerance);
+      backward(losses.total());
+      if (first) {
+        check_parameters(model, golden, "gradient", part.tolerance,
+                         [](const Variable& variable) { return variable.grad(); });
+      }
+      optimizer.step(part.rate);
     }
-    backward(losses.total());
-    check_parameters(model, golden, "gradient", tolerance,
-                     [](const Variable& variable) { return variable.grad(); });
+    check_parameters(model, golden, "weight", 10 * part.tolerance,
+                     [](const Variable& variable) { return variable.value(); });
   }
 }
 
-TEST_CASE("ten steps of SGD give torch's losses and weights") {
-  for (const auto& [dtype, file, tolerance] : kTolerances) {
-    CAPTURE(file);
-    const Golden golden = read_golden(file);
-    MaskRcnn model = formula_model(dtype);
-    const FormulaScene scene = formula_scene(dtype);
-    Optimizer optimizer(model, {.momentum = 0.9, .weight_decay = 1e-4, .decay_norms = true});
-    for (const GoldenRow& row : golden.at("loss")) {
-      const Losses losses = golden_losses(model, scene, golden);
-      double expected = 0;
-      for (size_t i = 1; i < row.numbers.size(); ++i) expected += row.numbers[i];
-      CAPTURE(row.numbers[0]);
-      CHECK(relative(losses.total().value().item(), expected, expected) < 10 * tolerance);
-      backward(losses.total());
-      optimizer.step(0.00005);
-    }
-    check_parameters(model, golden, "weight", 10 * tolerance,
-                     [](const Variable& variable) { return variable.value(); });
+// Against torch's f64. Gradients are left to the case above: at this depth two of the millions of
+// inputs of ReLUs, both in res2.1, lie within 2e-6 of 0 (of their rms; the next at 3e-5), where f32
+// may take the other side. Relative to their norms, the eight gradients there and below part by up
+// to 7e-4, all gradients as one vector by 5e-5, and half of them by less than 1e-6. torchvision's
+// own f64 parts by 2e-3 when its weights are disturbed by 1e-6.
+TEST_CASE("a ResNet-50 in f32: torchvision's losses, ten steps to torch's losses and weights") {
+  const Golden golden = read_golden(kDeep.file);
+  MaskRcnn model = formula_model(DType::f32, kDeep.backbone);
+  const FormulaScene scene = formula_scene(DType::f32);
+  Optimizer optimizer(model, kSgd);
+  for (const GoldenRow& row : golden.at("loss")) {
+    const Losses losses = golden_losses(model, scene, golden);
+    CAPTURE(row.numbers[0]);
+    check_losses(losses, row, row.numbers[0] == 0 ? 1e-4 : 1e-3);
+    backward(losses.total());
+    optimizer.step(kDeep.rate);
   }
+  check_parameters(model, golden, "weight", 1e-3,
+                   [](const Variable& variable) { return variable.value(); });
 }
 
 TEST_CASE("detections and their mask probabilities are torchvision's") {
