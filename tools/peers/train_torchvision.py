@@ -29,6 +29,7 @@ def options():
     parser.add_argument("--data", required=True, help="competition folder, .csv or COCO .json")
     parser.add_argument("--images", help="folder of the images, where not beside the table")
     parser.add_argument("--val", help="like --data; without it every tenth image is held out")
+    parser.add_argument("--val-images", help="like --images, of --val")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--crop", type=int, default=256)
@@ -152,9 +153,12 @@ def main():
     torch.manual_seed(args.seed)
     images, classes = cells.read(args.data, args.images)
     if args.val:
-        held, _ = cells.read(args.val, args.images)
+        held, _ = cells.read(args.val, args.val_images)
     else:
         held, images = images[::10], [i for n, i in enumerate(images) if n % 10]
+    for image in images + held:
+        if not image.path.is_file():  # now, not after the training
+            raise SystemExit(f"{image.path}: no such image; see --images and --val-images")
     model = build(args, images, classes)
     iterations, seconds = train(args, model, images)
     model.eval()
