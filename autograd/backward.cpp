@@ -7,12 +7,18 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/trace.h"
+#include "tensor/device_memory.h"
 
 namespace soma {
 namespace {
 
 template <class T>
 void add_into(const Tensor& target, const Tensor& a, const Tensor& b) {
+  if constexpr (kCudaBuilt) {
+    if (target.device() == Device::cuda) {
+      return device::add(a.raw(), b.raw(), target.raw(), target.dtype(), target.numel());
+    }
+  }
   T* out = target.data<T>();
   const T *x = a.data<T>(), *y = b.data<T>();
   parallel_chunks(target.numel(), 1 << 16, [=](int64_t first, int64_t last) {

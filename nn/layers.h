@@ -51,6 +51,7 @@ class Linear : public Module {
   Linear() = default;
   Linear(Tensor weight, Tensor bias, bool relu);
   Variable operator()(const Variable& x) const;
+  Device device() const { return bias_.device(); }
   void prepare();
   void list(Members& members) override;
 

@@ -48,4 +48,13 @@ void load_state(Module& module, const std::map<std::string, Tensor>& state) {
   }
 }
 
+void move_to(Module& module, Device device) {
+  const Members members = members_of(module);
+  for (const auto& [name, variable] : members.parameters()) {
+    variable->set_value(variable->value().to(device));
+    variable->clear_grad();
+  }
+  for (const auto& [name, tensor] : members.buffers()) *tensor = tensor->to(device);
+}
+
 }  // namespace soma

@@ -54,4 +54,8 @@ std::map<std::string, Tensor> state_of(Module& module);
 // another shape.
 void load_state(Module& module, const std::map<std::string, Tensor>& state);
 
+// Moves every parameter and buffer to `device`, for all copies that share them (their buffers do
+// not). Gradients are dropped.
+void move_to(Module& module, Device device);
+
 }  // namespace soma

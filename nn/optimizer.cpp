@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/check.h"
-#include "ops/optimizer_step.h"
 
 namespace soma {
 
@@ -22,36 +21,35 @@ Optimizer::Optimizer(Module& module, const OptimizerOptions& options) : options_
 }
 
 double Optimizer::gradient_norm() const {
-  double total = 0;
-  for (const Slot& slot : slots_) {
-    if (!slot.parameter.grad().defined()) continue;
-    const double square = squared_norm(slot.parameter.grad());
-    check(std::isfinite(square), "gradient", "not finite in ", slot.name,
+  if (!clip_.norm.defined()) return 0;
+  const std::vector<double> squares = clip_.squares.to_vector<double>();
+  for (size_t i = 0; i < squares.size(); ++i) {
+    check(std::isfinite(squares[i]), "gradient", "not finite in ", stepped_[i],
           "; lower train.lr or set train.clip_norm");
-    total += square;
   }
-  return std::sqrt(total);
+  return clip_.norm.item();
 }
 
-double Optimizer::step(double rate) {
-  const double norm = gradient_norm();
-  const bool clip = options_.clip_norm > 0 && norm > options_.clip_norm;
-  const double scale = clip ? options_.clip_norm / norm : 1;
-  ++steps_;
-  for (Slot& slot : slots_) {
+void Optimizer::step(double rate) {
+  std::vector<OptimizerSlot> slots;
+  std::vector<Tensor> grads;
+  stepped_.clear();
+  for (const Slot& slot : slots_) {
     const Tensor grad = slot.parameter.grad();
     if (!grad.defined()) continue;
-    const Tensor& weight = slot.parameter.value();
-    if (options_.adamw) {
-      adamw_step(
-          weight, grad, slot.first, slot.second,
-          {rate, options_.beta1, options_.beta2, options_.eps, slot.weight_decay, scale, steps_});
-    } else {
-      sgd_step(weight, grad, slot.first, {rate, options_.momentum, slot.weight_decay, scale});
-    }
-    slot.parameter.clear_grad();
+    slots.push_back({slot.parameter.value(), grad, slot.first, slot.second, slot.weight_decay});
+    grads.push_back(grad);
+    stepped_.push_back(slot.name);
   }
-  return norm;
+  clip_ = clip_gradients(grads, options_.clip_norm);
+  if (clip_.norm.device() == Device::cpu) gradient_norm();
+  ++steps_;
+  if (options_.adamw) {
+    adamw_step(slots, {rate, options_.beta1, options_.beta2, options_.eps, steps_}, clip_.factor);
+  } else {
+    sgd_step(slots, {rate, options_.momentum}, clip_.factor);
+  }
+  for (Slot& slot : slots_) slot.parameter.clear_grad();
 }
 
 std::map<std::string, Tensor> Optimizer::state() const {
@@ -84,7 +82,11 @@ AverageState::AverageState(Module& module, double decay) : decay_(decay) {
 void AverageState::update(Module& module) {
   const auto n = static_cast<double>(updates++);
   const double decay = std::min(decay_, (1 + n) / (10 + n));
-  for (const auto& [name, tensor] : state_of(module)) average_step(values.at(name), tensor, decay);
+  std::vector<OptimizerSlot> slots;
+  for (const auto& [name, tensor] : state_of(module)) {
+    slots.push_back({values.at(name), tensor, {}, {}, 0});
+  }
+  average_step(slots, decay);
 }
 
 }  // namespace soma

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "nn/module.h"
+#include "ops/optimizer_step.h"
 
 namespace soma {
 
@@ -22,9 +23,15 @@ class Optimizer {
  public:
   Optimizer(Module& module, const OptimizerOptions& options);
 
-  // One step at `rate`, then gradients are cleared. Returns the global gradient norm before
-  // clipping. Error naming the parameter when a gradient is not finite; nothing is changed then.
-  double step(double rate);
+  // One step at `rate`, then gradients are cleared. Where a gradient is not finite nothing changes;
+  // on the CPU that is an Error at once, on a device gradient_norm() says so: nothing is read back.
+  void step(double rate);
+  // The global norm of the last step's gradients before clipping, f64 [] on their device; NaN where
+  // the step changed nothing. Undefined before the first step.
+  const Tensor& norm() const { return clip_.norm; }
+  // The same as a number, 0 before the first step; waits for the device. Error
+  // naming the parameter when a gradient was not finite.
+  double gradient_norm() const;
 
   std::map<std::string, Tensor> state() const;  // "NAME/first", ...; and "steps" (i64)
   void load_state(const std::map<std::string, Tensor>& state);  // Error: keys or shapes differ
@@ -36,10 +43,11 @@ class Optimizer {
     double weight_decay;
     Tensor first, second;  // velocity; or both moments
   };
-  double gradient_norm() const;
 
   OptimizerOptions options_;
   std::vector<Slot> slots_;
+  std::vector<std::string> stepped_;  // the parameters of the last step, in the order of clip_
+  Clip clip_;
   int64_t steps_ = 0;
 };
 

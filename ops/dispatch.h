@@ -12,7 +12,7 @@ template <auto cpu_kernel, auto cuda_kernel, class... Arguments>
 decltype(auto) run(const char* name, Device device, const Arguments&... arguments) {
   const TraceSpan span(name);
   if constexpr (kCudaBuilt) {
-    if (device == Device::cuda) return cuda_kernel(arguments...);
+    if (device == Device::cuda || host_memory_emulated()) return cuda_kernel(arguments...);
   }
   check(device == Device::cpu, name, "has no kernel for a ", name_of(device), " tensor");
   return cpu_kernel(arguments...);

@@ -79,8 +79,9 @@ Variable sum(const Variable& x) {
   const Tensor out = Tensor::empty({}, x.dtype(), x.device());
   run<cpu::sum, cuda::sum>("sum", x.device(), x.value(), out);
   return record("sum", out, {x}, [like = x.value()](const Tensor& grad) {
-    return std::vector<Tensor>{
-        Tensor::full(like.shape(), grad.item(), like.dtype(), like.device())};
+    const Tensor grad_x = Tensor::empty_like(like);
+    run<cpu::spread, cuda::spread>("sum backward", grad.device(), grad, grad_x);
+    return std::vector<Tensor>{grad_x};
   });
 }
 

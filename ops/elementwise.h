@@ -24,6 +24,7 @@ void relu_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
 void sigmoid_forward(const Tensor& x, const Tensor& out);
 void sigmoid_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
 void sum(const Tensor& x, const Tensor& out);
+void spread(const Tensor& value, const Tensor& out);  // the one value everywhere
 void scale_rows(const Tensor& x, const Tensor& factor, const Tensor& out);
 }  // namespace cpu
 namespace cuda {
@@ -35,6 +36,7 @@ void relu_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
 void sigmoid_forward(const Tensor& x, const Tensor& out);
 void sigmoid_backward(const Tensor& out, const Tensor& grad, const Tensor& grad_x);
 void sum(const Tensor& x, const Tensor& out);
+void spread(const Tensor& value, const Tensor& out);  // the one value everywhere
 void scale_rows(const Tensor& x, const Tensor& factor, const Tensor& out);
 }  // namespace cuda
 

@@ -15,6 +15,15 @@ Shape picked_shape(const Tensor& x, int64_t inner) {
   return x.shape().with(x.rank() - 1, inner);
 }
 
+// On the CPU only: a device's values are not read back. Its kernel takes such an index as -1.
+void check_indices(const Tensor& index, int64_t rows) {
+  const int32_t* values = index.data<int32_t>();
+  for (int64_t k = 0; k < index.numel(); ++k) {
+    check(values[k] >= -1 && values[k] < rows, "gather_rows", "index ", k, " must be in [-1, ",
+          rows, "), got ", values[k]);
+  }
+}
+
 }  // namespace
 
 Variable gather_rows(const Variable& x, const Tensor& index) {
@@ -22,6 +31,7 @@ Variable gather_rows(const Variable& x, const Tensor& index) {
   check(value.rank() >= 1, "gather_rows", "needs [R, ...], got ", value.shape());
   check(index.rank() == 1, "gather_rows", "index must be i32 [K], got ", index.shape());
   check_i32("gather_rows", "index", index, index.extent(0), value.device());
+  if (index.device() == Device::cpu) check_indices(index, value.extent(0));
   const Shape shape = value.shape().with(0, index.extent(0));
   const Tensor out = Tensor::empty(shape, value.dtype(), value.device());
   run<cpu::gather_rows_forward, cuda::gather_rows_forward>("gather_rows", value.device(), value,

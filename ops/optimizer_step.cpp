@@ -3,27 +3,62 @@
 #include "ops/dispatch.h"
 
 namespace soma {
+namespace {
 
-void sgd_step(const Tensor& weight, const Tensor& grad, const Tensor& velocity,
-              const SgdStep& step) {
-  run<cpu::sgd_step, cuda::sgd_step>("sgd_step", weight.device(), weight, grad, velocity, step);
-  weight.touch();
+void check_like(const char* who, const Tensor& tensor, const Tensor& weight, const Tensor& first) {
+  check(tensor.defined() && tensor.shape() == weight.shape() && tensor.dtype() == first.dtype() &&
+            tensor.device() == first.device(),
+        who, "needs tensors of one type and device and alike for each parameter, got ",
+        name_of(tensor.dtype()), tensor.shape(), " for ", name_of(first.dtype()), weight.shape());
 }
 
-void adamw_step(const Tensor& weight, const Tensor& grad, const Tensor& first, const Tensor& second,
-                const AdamWStep& step) {
-  run<cpu::adamw_step, cuda::adamw_step>("adamw_step", weight.device(), weight, grad, first, second,
-                                         step);
-  weight.touch();
+// `tensors`: of weight, grad, first, second, how many the step uses.
+void check_slots(const char* who, const std::vector<OptimizerSlot>& slots, int tensors) {
+  for (const OptimizerSlot& slot : slots) {
+    const Tensor* all[] = {&slot.weight, &slot.grad, &slot.first, &slot.second};
+    for (int i = 0; i < tensors; ++i) check_like(who, *all[i], slot.weight, slots[0].weight);
+  }
 }
 
-void average_step(const Tensor& average, const Tensor& value, double decay) {
-  run<cpu::average_step, cuda::average_step>("average_step", value.device(), average, value, decay);
-  average.touch();
+void touch_all(const std::vector<OptimizerSlot>& slots) {
+  for (const OptimizerSlot& slot : slots) slot.weight.touch();
 }
 
-double squared_norm(const Tensor& x) {
-  return run<cpu::squared_norm, cuda::squared_norm>("squared_norm", x.device(), x);
+}  // namespace
+
+Clip clip_gradients(const std::vector<Tensor>& grads, double limit) {
+  const Device device = grads.empty() ? Device::cpu : grads[0].device();
+  for (const Tensor& grad : grads) check_like("clip_gradients", grad, grad, grads[0]);
+  const auto count = static_cast<int64_t>(grads.size());
+  const Clip out{Tensor::empty({count}, DType::f64, device), Tensor::empty({}, DType::f64, device),
+                 Tensor::empty({}, DType::f64, device)};
+  run<cpu::clip_gradients, cuda::clip_gradients>("clip_gradients", device, grads, limit, out);
+  return out;
+}
+
+double squared_norm(const Tensor& x) { return clip_gradients({x}, 0).squares.item(); }
+
+void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor) {
+  if (slots.empty()) return;
+  check_slots("sgd_step", slots, 3);
+  run<cpu::sgd_step, cuda::sgd_step>("sgd_step", factor.device(), slots, step, factor);
+  touch_all(slots);
+}
+
+void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
+                const Tensor& factor) {
+  if (slots.empty()) return;
+  check_slots("adamw_step", slots, 4);
+  run<cpu::adamw_step, cuda::adamw_step>("adamw_step", factor.device(), slots, step, factor);
+  touch_all(slots);
+}
+
+void average_step(const std::vector<OptimizerSlot>& slots, double decay) {
+  if (slots.empty()) return;
+  check_slots("average_step", slots, 2);
+  run<cpu::average_step, cuda::average_step>("average_step", slots[0].weight.device(), slots,
+                                             decay);
+  touch_all(slots);
 }
 
 }  // namespace soma

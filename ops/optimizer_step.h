@@ -1,47 +1,62 @@
-// One optimiser step over one parameter, in one pass over memory; no gradients. Formulas are
-// torch's. The gradient is first multiplied by grad_scale (clipping).
+// One optimiser step over all parameters at once, one pass over memory; no gradients. Formulas are
+// torch's. Nothing is read back: on a device a step needs no word of the host.
 #pragma once
+#include <vector>
+
 #include "tensor/tensor.h"
 
 namespace soma {
 
-struct SgdStep {
-  double rate, momentum, weight_decay, grad_scale;
+// A parameter in an optimiser's hands. All slots of a call share type and device.
+struct OptimizerSlot {
+  Tensor weight, grad;
+  Tensor first, second;  // SGD: the velocity, and undefined; AdamW: both moments
+  double weight_decay = 0;
 };
-// g = scale grad + decay w; v = momentum v + g (v starts at 0); w -= rate v.
-void sgd_step(const Tensor& weight, const Tensor& grad, const Tensor& velocity,
-              const SgdStep& step);
+
+// What the gradients are multiplied with so that their global norm is at most a limit. f64, on the
+// gradients' device.
+struct Clip {
+  Tensor squares;  // [n]: each gradient's sum of squares, fixed order of addition
+  Tensor norm;     // []: the root of their sum
+  Tensor factor;   // []: 1, or limit / norm above the limit; NaN where the norm is not finite
+};
+Clip clip_gradients(const std::vector<Tensor>& grads, double limit);  // limit 0: no clipping
+double squared_norm(const Tensor& x);  // the same sum as a number: waits for a device
+
+struct SgdStep {
+  double rate, momentum;
+};
+// g = factor grad + decay w; v = momentum v + g (v starts at 0); w -= rate v. Here and below:
+// where the factor is NaN nothing changes.
+void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor);
 
 struct AdamWStep {
-  double rate, beta1, beta2, eps, weight_decay, grad_scale;
+  double rate, beta1, beta2, eps;
   int64_t count;  // 1 for the first step: the bias corrections
 };
 // w -= rate decay w; m, v moving averages of g and g^2; w -= rate m^ / (sqrt(v^) + eps)
 // (Loshchilov and Hutter 2019).
-void adamw_step(const Tensor& weight, const Tensor& grad, const Tensor& first, const Tensor& second,
-                const AdamWStep& step);
+void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
+                const Tensor& factor);
 
-// average += (1 - decay) (value - average).
-void average_step(const Tensor& average, const Tensor& value, double decay);
-
-// Sum of squares as a double; fixed order of addition. NaN or infinite when an element is.
-double squared_norm(const Tensor& x);
+// average += (1 - decay) (value - average), for every pair of weight (the average) and grad (the
+// value); nothing else of the slots is used.
+void average_step(const std::vector<OptimizerSlot>& slots, double decay);
 
 namespace cpu {
-void sgd_step(const Tensor& weight, const Tensor& grad, const Tensor& velocity,
-              const SgdStep& step);
-void adamw_step(const Tensor& weight, const Tensor& grad, const Tensor& first, const Tensor& second,
-                const AdamWStep& step);
-void average_step(const Tensor& average, const Tensor& value, double decay);
-double squared_norm(const Tensor& x);
+void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& out);
+void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor);
+void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
+                const Tensor& factor);
+void average_step(const std::vector<OptimizerSlot>& slots, double decay);
 }  // namespace cpu
 namespace cuda {
-void sgd_step(const Tensor& weight, const Tensor& grad, const Tensor& velocity,
-              const SgdStep& step);
-void adamw_step(const Tensor& weight, const Tensor& grad, const Tensor& first, const Tensor& second,
-                const AdamWStep& step);
-void average_step(const Tensor& average, const Tensor& value, double decay);
-double squared_norm(const Tensor& x);
+void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& out);
+void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor);
+void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
+                const Tensor& factor);
+void average_step(const std::vector<OptimizerSlot>& slots, double decay);
 }  // namespace cuda
 
 }  // namespace soma

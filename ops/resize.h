@@ -4,10 +4,9 @@
 // align_corners=False).
 #pragma once
 #include "autograd/variable.h"
+#include "ops/math/resize.h"
 
 namespace soma {
-
-enum class Interpolation { nearest, bilinear };
 
 // x [N, H, W, C] -> [N, height, width, C]; height, width >= 1.
 Variable resize(const Variable& x, int64_t height, int64_t width, Interpolation mode);

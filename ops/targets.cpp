@@ -5,6 +5,21 @@
 #include "ops/dispatch.h"
 
 namespace soma {
+namespace {
+
+// An image's instances are at most these. On a device the counts are not read back: all of them
+// could be one image's. (The rows too many are padding; the sample is the same.)
+int64_t most_instances(const GroundTruth& truth) {
+  if (truth.begin.device() != Device::cpu) return truth.boxes.extent(0);
+  const int32_t* begin = truth.begin.data<int32_t>();
+  int64_t most = 0;
+  for (int64_t n = 0; n + 1 < truth.begin.extent(0); ++n) {
+    most = std::max<int64_t>(most, begin[n + 1] - begin[n]);
+  }
+  return most;
+}
+
+}  // namespace
 
 Tensor flatten_index(const Tensor& index, int64_t stride) {
   const Tensor out = Tensor::empty({index.numel()}, DType::i32, index.device());
@@ -26,12 +41,7 @@ Tensor count_at_least(const Tensor& label, int32_t least, DType dtype) {
 }
 
 RoiCandidates roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth) {
-  const std::vector<int32_t> begin = truth.begin.to_vector<int32_t>();
-  int64_t most = 0;
-  for (size_t n = 0; n + 1 < begin.size(); ++n) {
-    most = std::max<int64_t>(most, begin[n + 1] - begin[n]);
-  }
-  const int64_t images = boxes.extent(0), capacity = boxes.extent(1) + most;
+  const int64_t images = boxes.extent(0), capacity = boxes.extent(1) + most_instances(truth);
   const RoiCandidates out{Tensor::zeros({images, capacity, 4}, DType::f32, boxes.device()),
                           Tensor::zeros({images, capacity}, DType::i32, boxes.device())};
   run<cpu::roi_candidates, cuda::roi_candidates>("roi_candidates", boxes.device(), boxes, count,

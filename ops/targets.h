@@ -18,7 +18,7 @@ Tensor count_at_least(const Tensor& label, int32_t least, DType dtype);
 
 // Proposals and the ground truth itself as candidates for the RoI heads' training sample.
 struct RoiCandidates {
-  Tensor boxes;  // f32 [N, P + G', 4], G' the most instances of an image in the batch
+  Tensor boxes;  // f32 [N, P + G', 4], G' the most instances of an image (on a device: of all)
   Tensor valid;  // i32 [N, P + G']
 };
 // boxes f32 [N, P, 4] of which count i32 [N] are there.

@@ -20,4 +20,14 @@ struct GroundTruth {
   Tensor image_size;  // i32 [N, 2], height and width before padding
 };
 
+// A copy on `device` (itself where it is there).
+inline GroundTruth moved(const GroundTruth& truth, Device device) {
+  const MaskPool& masks = truth.masks;
+  return {truth.boxes.to(device),
+          truth.label.to(device),
+          truth.begin.to(device),
+          {masks.bits.to(device), masks.offset.to(device), masks.crop.to(device)},
+          truth.image_size.to(device)};
+}
+
 }  // namespace soma

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "tensor/device_memory.h"
 
 namespace soma {
 namespace {
@@ -31,7 +32,10 @@ int64_t size_class(int64_t bytes) {
 // many streams at once, more than the small pages that a core can remember. They are not aligned to
 // huge pages, since maps that all begin alike would compete for the same sets of the caches. Only a
 // wish, so a system that refuses is no error.
-void* take_from_system(int64_t bytes) {
+void* take_from_system(Device device, int64_t bytes) {
+  if constexpr (kCudaBuilt) {
+    if (device == Device::cuda) return device::allocate(bytes);
+  }
   void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
   if (data == nullptr || bytes < kHugePage) return data;
   const auto first = reinterpret_cast<uintptr_t>(data), end = first + static_cast<uintptr_t>(bytes);
@@ -40,8 +44,17 @@ void* take_from_system(int64_t bytes) {
   return data;
 }
 
+void give_to_system(Device device, std::byte* data) {
+  if constexpr (kCudaBuilt) {
+    if (device == Device::cuda) return device::release(data);
+  }
+  std::free(data);
+}
+
 class Cache {
  public:
+  explicit Cache(Device device) : device_(device) {}
+
   std::byte* take(int64_t bytes, int64_t block_bytes) {
     const std::lock_guard lock(mutex_);
     check(limit_ == 0 || stats_.live_bytes + block_bytes <= limit_, "memory", "needed ", bytes,
@@ -57,11 +70,12 @@ class Cache {
   void give_back(std::byte* data, int64_t block_bytes) noexcept {
     const std::lock_guard lock(mutex_);
     stats_.live_bytes -= block_bytes;
+    if (kCudaEmulated && device_ == Device::cuda) return give_to_system(device_, data);
     try {
       free_[block_bytes].push_back(data);
       stats_.cached_bytes += block_bytes;
     } catch (const std::bad_alloc&) {
-      std::free(data);
+      give_to_system(device_, data);
     }
   }
 
@@ -95,41 +109,50 @@ class Cache {
   std::byte* allocate(int64_t bytes, int64_t block_bytes) {
     // Cached blocks of other sizes go back first once they outweigh what is in use.
     if (stats_.cached_bytes > stats_.live_bytes + (int64_t{256} << 20)) release_locked();
-    void* data = take_from_system(block_bytes);
+    void* data = take_from_system(device_, block_bytes);
     if (data == nullptr) {
       release_locked();
-      data = take_from_system(block_bytes);
+      data = take_from_system(device_, block_bytes);
     }
-    check(data != nullptr, "memory", "the system has no ", bytes, " bytes left (",
-          stats_.live_bytes, " in use); use smaller images, crops or batches");
+    check(data != nullptr, "memory", device_ == Device::cpu ? "the system" : "the card", " has no ",
+          bytes, " bytes left (", stats_.live_bytes,
+          " in use); use smaller images, crops or batches");
     ++stats_.system_allocations;
     return static_cast<std::byte*>(data);
   }
 
   void release_locked() {
     for (auto& [size, blocks] : free_) {
-      for (std::byte* data : blocks) std::free(data);
+      for (std::byte* data : blocks) give_to_system(device_, data);
       blocks.clear();
     }
     stats_.cached_bytes = 0;
   }
 
+  const Device device_;
   std::mutex mutex_;
   std::map<int64_t, std::vector<std::byte*>> free_;
   MemoryStats stats_;
   int64_t limit_ = 0;
 };
 
+// Never destroyed: tensors may outlive main.
 Cache& cache(Device device) {
-  check(device == Device::cpu, "memory", "this build has no CUDA");
-  static Cache* const instance = new Cache;  // never destroyed: tensors may outlive main
-  return *instance;
+  check(device == Device::cpu || kCudaBuilt, "memory", "this build has no CUDA");
+  static Cache* const instances[] = {new Cache(Device::cpu), new Cache(Device::cuda)};
+  return *instances[device == Device::cpu ? 0 : 1];
+}
+
+// The emulator fences blocks at their very size and gives each back at once, so that no access
+// beyond one or after its life goes unseen.
+int64_t block_size(int64_t bytes, Device device) {
+  return kCudaEmulated && device == Device::cuda ? bytes : size_class(bytes);
 }
 
 }  // namespace
 
 Storage::Storage(int64_t bytes, Device device)
-    : data_(nullptr), bytes_(bytes), block_bytes_(size_class(bytes)), device_(device) {
+    : data_(nullptr), bytes_(bytes), block_bytes_(block_size(bytes, device)), device_(device) {
   data_ = cache(device).take(bytes, block_bytes_);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/device_memory.h"
+
 namespace soma {
 namespace {
 
@@ -84,8 +86,13 @@ Tensor Tensor::slice(int64_t first, int64_t last) const {
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
-  check(device() == Device::cpu, "tensor", "types are converted on the CPU only");
-  const Tensor result = empty(shape_, dtype);
+  const Tensor result = empty(shape_, dtype, device());
+  if constexpr (kCudaBuilt) {
+    if (device() == Device::cuda) {
+      device::convert(raw(), dtype_, result.raw(), dtype, numel());
+      return result;
+    }
+  }
   with_any(dtype_, [&](auto from) {
     with_any(dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
@@ -97,8 +104,11 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 Tensor Tensor::to(Device device) const {
-  check(device == this->device(), "tensor", "this build has no CUDA");
-  return *this;
+  if (device == this->device() || !defined()) return *this;
+  check(kCudaBuilt, "tensor", "this build has no CUDA");
+  const Tensor result = empty(shape_, dtype_, device);
+  result.copy_from(*this);
+  return result;
 }
 
 Tensor Tensor::clone() const {
@@ -110,10 +120,20 @@ Tensor Tensor::clone() const {
 void Tensor::copy_from(const Tensor& source) const {
   check(source.shape_ == shape_ && source.dtype_ == dtype_, "tensor", "cannot copy ",
         name_of(source.dtype_), source.shape_, " into ", name_of(dtype_), shape_);
-  if (numel() > 0) std::memcpy(raw(), source.raw(), static_cast<size_t>(bytes()));
+  if (numel() == 0) return;
+  if constexpr (kCudaBuilt) {
+    const bool to_card = device() == Device::cuda, from_card = source.device() == Device::cuda;
+    if (to_card && from_card) return device::copy(raw(), source.raw(), bytes());
+    if (to_card) return device::copy_in(raw(), source.raw(), bytes());
+    if (from_card) return device::copy_out(raw(), source.raw(), bytes());
+  }
+  std::memcpy(raw(), source.raw(), static_cast<size_t>(bytes()));
 }
 
 void Tensor::fill(double value) const {
+  if constexpr (kCudaBuilt) {
+    if (device() == Device::cuda) return device::fill(raw(), dtype_, numel(), value);
+  }
   with_any(dtype_, [&](auto type) {
     std::fill_n(data<decltype(type)>(), numel(), convert<decltype(type)>(value));
   });

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "ops/anchors.h"
 
 namespace soma {
 namespace {
@@ -46,7 +47,7 @@ std::vector<std::array<float, 4>> cell_anchors(const ModelConfig& config, size_t
 }
 
 std::vector<Tensor> make_anchors(const ModelConfig& config, const std::vector<GridSize>& features,
-                                 const GridSize& padded) {
+                                 const GridSize& padded, Device device) {
   check(config.anchors.size() == features.size(), "model.anchors", "expected ", features.size(),
         " lists of sizes (P2 to P6), got ", config.anchors.size());
   std::vector<Tensor> result;
@@ -57,19 +58,7 @@ std::vector<Tensor> make_anchors(const ModelConfig& config, const std::vector<Gr
     const bool from_size = config.anchor_step_from_size;
     const int64_t step_y = from_size ? padded.height / grid.height : int64_t{4} << level;
     const int64_t step_x = from_size ? padded.width / grid.width : int64_t{4} << level;
-    const auto count = static_cast<int64_t>(cell.size());
-    const Tensor anchors = Tensor::empty({grid.height * grid.width * count, 4});
-    float* out = anchors.data<float>();
-    for (int64_t y = 0; y < grid.height; ++y) {
-      for (int64_t x = 0; x < grid.width; ++x) {
-        const auto shift_x = static_cast<float>(x * step_x);
-        const auto shift_y = static_cast<float>(y * step_y);
-        for (const auto& box : cell) {
-          for (size_t c = 0; c < 4; ++c) *out++ = box[c] + (c % 2 == 0 ? shift_x : shift_y);
-        }
-      }
-    }
-    result.push_back(anchors);
+    result.push_back(grid_anchors(cell, {grid.height, grid.width, step_y, step_x}, device));
   }
   return result;
 }

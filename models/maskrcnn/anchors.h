@@ -19,6 +19,6 @@ struct GridSize {
 // Anchors f32 [H * W * A, 4] of each level. `padded` is the size of the network's input; the grid
 // step is 4, 8, ... 64, or padded // feature size where the preset says so (torchvision).
 std::vector<Tensor> make_anchors(const ModelConfig& config, const std::vector<GridSize>& features,
-                                 const GridSize& padded);
+                                 const GridSize& padded, Device device = Device::cpu);
 
 }  // namespace soma

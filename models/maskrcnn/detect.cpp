@@ -14,8 +14,15 @@
 namespace soma {
 namespace {
 
-// RoIs that go through the mask head at a time: their activations stay in the last-level cache.
-constexpr int64_t kMaskChunk = 32;
+// RoIs that go through the mask head at a time: on the CPU their activations stay in the last-level
+// cache, on a device they fill it, and bound the memory.
+constexpr int64_t kMaskChunk = 32, kDeviceMaskChunk = 256;
+
+// The end of what happens on a device.
+Detections on_host(const Detections& found) {
+  return {found.boxes.to(Device::cpu), found.scores.to(Device::cpu), found.label.to(Device::cpu),
+          found.count.to(Device::cpu)};
+}
 
 }  // namespace
 
@@ -56,8 +63,9 @@ Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
   const Tensor label = take(flat_label, index);
   const int64_t size = 2 * config_.mask_pool, count = index.extent(0);
   const Tensor result = Tensor::empty({count, size, size}, DType::f32, rois.device());
-  for (int64_t first = 0; first < count; first += kMaskChunk) {
-    const int64_t last = std::min(count, first + kMaskChunk);
+  const int64_t chunk = rois.device() == Device::cpu ? kMaskChunk : kDeviceMaskChunk;
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t last = std::min(count, first + chunk);
     const Variable pooled =
         pool_rois(config_, features, rois.slice(first, last), config_.mask_pool);
     const Variable logits = mask_head_(pooled, label.slice(first, last));
@@ -109,9 +117,10 @@ std::vector<SoftDetections> MaskRcnn::detect_softly(const Tensor& images, const 
   Forward passed = forward(images);
   const Proposals proposed = proposals(passed, image_size, false);
   passed.rpn = RpnOutputs();
-  const Detections found =
+  const Detections kept =
       detections(proposed, box_outputs(passed.features, proposed), image_size, test);
-  const Tensor probabilities = mask_probabilities(passed.features, found);
+  const Tensor probabilities = mask_probabilities(passed.features, kept).to(Device::cpu);
+  const Detections found = on_host(kept);
   const std::vector<int32_t> counts = found.count.to_vector<int32_t>();
   std::vector<SoftDetections> result;
   int64_t first = 0;

@@ -30,6 +30,7 @@ class BoxHead : public Module {
     Variable cls, box;
   };
   Losses losses(const BoxOutputs& outputs, const RoiSamples& samples) const;
+  Device device() const { return logits_.device(); }
   void prepare();
   void list(Members& members) override;
 

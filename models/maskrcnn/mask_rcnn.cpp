@@ -1,5 +1,7 @@
 #include "models/maskrcnn/mask_rcnn.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
@@ -120,7 +122,11 @@ Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
     chosen = compact(take(rois.label, flat), classes);
     chosen.index = take(flat, chosen.index);
   }
-  const Tensor rows = trim(chosen.index, chosen.count);
+  Tensor rows = trim(chosen.index, chosen.count);
+  if (rows.device() != Device::cpu) {  // the count is not read, but a sample's limit is known
+    const auto limit = static_cast<int64_t>(config_.roi_batch * config_.roi_positive_fraction);
+    rows = rows.slice(0, std::min(rows.extent(0), limit * truth.image_size.extent(0)));
+  }
   const Tensor picked = gather_rows(rois.rois, rows).value();
   const Tensor label = take(rois.label, rows);
   const Variable logits =

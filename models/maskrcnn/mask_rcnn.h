@@ -73,7 +73,7 @@ class MaskRcnn : public Module {
   // Mask probabilities f32 [M, 28, 28] of the M = sum(count) detections, image by image.
   Tensor mask_probabilities(const std::vector<Variable>& features,
                             const Detections& detections) const;
-  // All of the above, image by image.
+  // All of the above, image by image; on the host, wherever the model ran.
   std::vector<SoftDetections> detect_softly(const Tensor& images, const Tensor& image_size,
                                             const TestConfig& test) const;
   // With the pasting: one list of predictions per frame, in file pixels.
@@ -85,6 +85,7 @@ class MaskRcnn : public Module {
   // training writes.
   MaskRcnn prepared() const;
   const ModelConfig& config() const { return config_; }
+  Device device() const { return box_head_.device(); }  // where its parameters are
   void list(Members& members) override;
 
  private:

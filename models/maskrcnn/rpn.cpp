@@ -44,8 +44,9 @@ Candidates best_of_level(const Tensor& logits, const Tensor& deltas, const Tenso
 }
 
 // Of all anchors' scores and the chosen ones' boxes. detectron2 looks at the chosen scores, where
-// NaN comes first; here it comes last.
+// NaN comes first; here it comes last. A device is not waited for: its losses or gradients tell.
 void check_finite(const std::vector<Variable>& logits, const Tensor& boxes) {
+  if (boxes.device() != Device::cpu) return;
   double sum = squared_norm(boxes);
   for (const Variable& level : logits) sum += squared_norm(level.value());
   check(std::isfinite(sum), "proposals",
@@ -80,7 +81,8 @@ RpnOutputs Rpn::operator()(const std::vector<Variable>& features, int64_t height
     outputs.deltas.push_back(reshape(deltas, {images, count, 4}));
     grids.push_back({feature.extent(1), feature.extent(2)});
   }
-  outputs.anchors = make_anchors(config_, grids, {height, width});
+  const Device device = features.front().device();
+  outputs.anchors = make_anchors(config_, grids, {height, width}, device);
   return outputs;
 }
 

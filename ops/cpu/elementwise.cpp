@@ -70,6 +70,8 @@ void sum(const Tensor& x, const Tensor& out) {
   });
 }
 
+void spread(const Tensor& value, const Tensor& out) { out.fill(value.item()); }
+
 void scale_rows(const Tensor& x, const Tensor& factor, const Tensor& out) {
   with_float(x.dtype(), "scale_rows", [&](auto type) {
     using T = decltype(type);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "ops/math/loss.h"
 
 namespace soma::cpu {
 namespace {
@@ -42,20 +43,10 @@ T gradient_factor(const LossScale& scale) {
 // Writes exp(x - max x) and returns its sum; `largest` is max x.
 template <class T>
 T shifted_exponentials(const T* x, int64_t count, T& largest, T* out) {
-  largest = x[0];
-  for (int64_t c = 1; c < count; ++c) largest = std::max(largest, x[c]);
+  largest = largest_of(x, count);
   T total = 0;
   for (int64_t c = 0; c < count; ++c) total += out[c] = std::exp(x[c] - largest);
   return total;
-}
-
-// -log softmax(x)[label]; the difference to the largest is exact, so large logits lose nothing.
-template <class T>
-T cross_entropy(const T* x, int64_t count, int64_t label) {
-  const T largest = *std::max_element(x, x + count);
-  T total = 0;
-  for (int64_t c = 0; c < count; ++c) total += std::exp(x[c] - largest);
-  return (largest - x[label]) + std::log(total);
 }
 
 }  // namespace
@@ -107,7 +98,7 @@ void binary_cross_entropy_forward(const Tensor& logits, const Tensor& target,
     const T *x = logits.data<T>(), *t = target.data<T>();
     write_loss<T>(logits.numel(), 1, normalizer, out, [=](int64_t i) {
       if (t[i] < 0) return T{0};
-      return (x[i] < 0 ? 0 : x[i]) - x[i] * t[i] + std::log1p(std::exp(-std::abs(x[i])));
+      return binary_cross_entropy(x[i], t[i]);
     });
   });
 }
@@ -121,7 +112,7 @@ void binary_cross_entropy_backward(const Tensor& logits, const Tensor& target,
     const T factor = gradient_factor<T>(scale);
     parallel_chunks(logits.numel(), kChunk, [=](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        result[i] = t[i] < 0 ? 0 : (1 / (1 + std::exp(-x[i])) - t[i]) * factor;
+        result[i] = t[i] < 0 ? 0 : binary_cross_entropy_gradient(x[i], t[i]) * factor;
       }
     });
   });
@@ -138,8 +129,7 @@ void smooth_l1_forward(const SmoothL1Input& input, const Tensor& normalizer, con
       T total = 0;
       if (counted[row] <= 0) return total;
       for (int64_t i = row * columns; i < (row + 1) * columns; ++i) {
-        const T distance = std::abs(x[i] - t[i]);
-        total += distance < beta ? T{0.5} * distance * distance / beta : distance - beta / 2;
+        total += soma::smooth_l1(x[i] - t[i], beta);
       }
       return total;
     });
@@ -163,9 +153,7 @@ void smooth_l1_backward(const SmoothL1Input& input, const LossScale& scale,
           continue;
         }
         for (int64_t i = row * columns; i < (row + 1) * columns; ++i) {
-          const T d = x[i] - t[i];
-          const T sign = d > 0 ? T{1} : d < 0 ? T{-1} : d;  // NaN stays NaN
-          result[i] = (std::abs(d) < beta ? d / beta : sign) * factor;
+          result[i] = smooth_l1_gradient(x[i] - t[i], beta) * factor;
         }
       }
     });

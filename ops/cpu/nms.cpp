@@ -3,7 +3,6 @@
 #include "ops/nms.h"
 
 #include <array>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -43,13 +42,6 @@ struct KeptBoxes {
     return false;
   }
 };
-
-// The smallest float above the threshold: quotient > threshold in double, decided in float.
-float least_above(double threshold) {
-  const float rounded = static_cast<float>(threshold);
-  return rounded > threshold ? rounded
-                             : std::nextafter(rounded, std::numeric_limits<float>::infinity());
-}
 
 std::vector<uint64_t> ordered(const float* scores, int64_t count) {
   std::vector<uint64_t> keys;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "ops/math/optimizer.h"
 
 namespace soma::cpu {
 namespace {
@@ -19,56 +20,8 @@ void each(int64_t count, Body body) {
   });
 }
 
-}  // namespace
-
-void sgd_step(const Tensor& weight, const Tensor& grad, const Tensor& velocity,
-              const SgdStep& step) {
-  with_float(weight.dtype(), "sgd_step", [&](auto type) {
-    using T = decltype(type);
-    T *w = weight.data<T>(), *v = velocity.data<T>();
-    const T* g = grad.data<T>();
-    const T rate = static_cast<T>(step.rate), momentum = static_cast<T>(step.momentum);
-    const T decay = static_cast<T>(step.weight_decay), scale = static_cast<T>(step.grad_scale);
-    each(weight.numel(), [=](int64_t i) {
-      v[i] = momentum * v[i] + (scale * g[i] + decay * w[i]);
-      w[i] -= rate * v[i];
-    });
-  });
-}
-
-void adamw_step(const Tensor& weight, const Tensor& grad, const Tensor& first, const Tensor& second,
-                const AdamWStep& step) {
-  with_float(weight.dtype(), "adamw_step", [&](auto type) {
-    using T = decltype(type);
-    T *w = weight.data<T>(), *m = first.data<T>(), *v = second.data<T>();
-    const T* g = grad.data<T>();
-    const double count = static_cast<double>(step.count);
-    const T shrink = static_cast<T>(1 - step.rate * step.weight_decay);
-    const T rate = static_cast<T>(step.rate / (1 - std::pow(step.beta1, count)));
-    const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(step.beta2, count)));
-    const T beta1 = static_cast<T>(step.beta1), beta2 = static_cast<T>(step.beta2);
-    const T eps = static_cast<T>(step.eps), scale = static_cast<T>(step.grad_scale);
-    each(weight.numel(), [=](int64_t i) {
-      const T grad_i = scale * g[i];
-      m[i] = beta1 * m[i] + (1 - beta1) * grad_i;
-      v[i] = beta2 * v[i] + (1 - beta2) * grad_i * grad_i;
-      w[i] = w[i] * shrink - rate * m[i] / (std::sqrt(v[i]) * root + eps);
-    });
-  });
-}
-
-void average_step(const Tensor& average, const Tensor& value, double decay) {
-  with_float(value.dtype(), "average_step", [&](auto type) {
-    using T = decltype(type);
-    T* a = average.data<T>();
-    const T* x = value.data<T>();
-    const T share = static_cast<T>(1 - decay);
-    each(value.numel(), [=](int64_t i) { a[i] += share * (x[i] - a[i]); });
-  });
-}
-
-double squared_norm(const Tensor& x) {
-  return with_float(x.dtype(), "squared_norm", [&](auto type) {
+double sum_of_squares(const Tensor& x) {
+  return with_float(x.dtype(), "clip_gradients", [&](auto type) {
     using T = decltype(type);
     const T* values = x.data<T>();
     std::vector<double> partial(static_cast<size_t>((x.numel() + kChunk - 1) / kChunk), 0.0);
@@ -80,6 +33,64 @@ double squared_norm(const Tensor& x) {
     double total = 0;
     for (const double part : partial) total += part;
     return total;
+  });
+}
+
+}  // namespace
+
+void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& out) {
+  double total = 0;
+  for (size_t i = 0; i < grads.size(); ++i) {
+    total += out.squares.data<double>()[i] = sum_of_squares(grads[i]);
+  }
+  out.norm.data<double>()[0] = std::sqrt(total);
+  out.factor.data<double>()[0] = clip_factor(std::sqrt(total), limit);
+}
+
+void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor) {
+  if (std::isnan(factor.item())) return;
+  with_float(slots[0].weight.dtype(), "sgd_step", [&](auto type) {
+    using T = decltype(type);
+    const T rate = static_cast<T>(step.rate), momentum = static_cast<T>(step.momentum);
+    const T scale = static_cast<T>(factor.item());
+    for (const OptimizerSlot& slot : slots) {
+      T *w = slot.weight.data<T>(), *v = slot.first.data<T>();
+      const T* g = slot.grad.data<T>();
+      const T decay = static_cast<T>(slot.weight_decay);
+      each(slot.weight.numel(), [=](int64_t i) {
+        v[i] = momentum * v[i] + (scale * g[i] + decay * w[i]);
+        w[i] -= rate * v[i];
+      });
+    }
+  });
+}
+
+void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
+                const Tensor& factor) {
+  if (std::isnan(factor.item())) return;
+  with_float(slots[0].weight.dtype(), "adamw_step", [&](auto type) {
+    using T = decltype(type);
+    const AdamWFactors<T> f(step.rate, step.beta1, step.beta2, step.eps, step.count);
+    const T scale = static_cast<T>(factor.item());
+    for (const OptimizerSlot& slot : slots) {
+      T *w = slot.weight.data<T>(), *m = slot.first.data<T>(), *v = slot.second.data<T>();
+      const T* g = slot.grad.data<T>();
+      const T shrink = static_cast<T>(1 - step.rate * slot.weight_decay);
+      each(slot.weight.numel(),
+           [=](int64_t i) { adamw_element(f, scale * g[i], shrink, w[i], m[i], v[i]); });
+    }
+  });
+}
+
+void average_step(const std::vector<OptimizerSlot>& slots, double decay) {
+  with_float(slots[0].weight.dtype(), "average_step", [&](auto type) {
+    using T = decltype(type);
+    const T share = static_cast<T>(1 - decay);
+    for (const OptimizerSlot& slot : slots) {
+      T* a = slot.weight.data<T>();
+      const T* x = slot.grad.data<T>();
+      each(slot.weight.numel(), [=](int64_t i) { a[i] += share * (x[i] - a[i]); });
+    }
   });
 }
 

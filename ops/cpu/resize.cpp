@@ -4,7 +4,6 @@
 #include "ops/resize.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
@@ -12,25 +11,11 @@
 namespace soma::cpu {
 namespace {
 
-// out = x[low] (1 - weight) + x[high] weight.
-struct Tap {
-  int64_t low, high;
-  double weight;
-};
+using Tap = ResizeTap;
 
 std::vector<Tap> make_taps(int64_t in, int64_t out, Interpolation mode) {
-  std::vector<Tap> taps(static_cast<size_t>(out));
-  for (int64_t i = 0; i < out; ++i) {
-    Tap& tap = taps[static_cast<size_t>(i)];
-    if (mode == Interpolation::nearest) {
-      tap = {i * in / out, i * in / out, 0};
-      continue;
-    }
-    const double ratio = static_cast<double>(in) / static_cast<double>(out);
-    const double source = std::max(0.0, (static_cast<double>(i) + 0.5) * ratio - 0.5);
-    const int64_t low = std::min(static_cast<int64_t>(source), in - 1);
-    tap = {low, std::min(low + 1, in - 1), source - static_cast<double>(low)};
-  }
+  std::vector<Tap> taps;
+  for (int64_t i = 0; i < out; ++i) taps.push_back(resize_tap(i, in, out, mode));
   return taps;
 }
 

@@ -3,6 +3,7 @@
 // decide by equality and thresholds, which must fall the same way everywhere.
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include "base/host_device.h"
 
@@ -30,6 +31,13 @@ HD inline float box_overlap(const Box& a, const Box& b) {
 HD inline float box_quotient(const Box& a, const Box& b) {
   const float overlap = box_overlap(a, b);
   return overlap / (box_area(a) + box_area(b) - overlap);
+}
+
+// The smallest float above the threshold: quotient > threshold in double, decided in float.
+inline float least_above(double threshold) {
+  const float rounded = static_cast<float>(threshold);
+  return rounded > threshold ? rounded
+                             : std::nextafter(rounded, std::numeric_limits<float>::infinity());
 }
 
 // Intersection over union; what is no number counts as 0.

@@ -86,7 +86,9 @@ TEST_CASE("scale_rows") {
            .inputs = {random_tensor({3, 2, 2}, 1)},
            .run =
                [](const auto& in) {
-                 return scale_rows(in[0], Tensor::of<double>({3}, {2, -1, 0.5}).to(in[0].dtype()));
+                 return scale_rows(
+                     in[0],
+                     Tensor::of<double>({3}, {2, -1, 0.5}).to(in[0].dtype()).to(in[0].device()));
                },
            .naive =
                [](const auto& in) {

@@ -65,6 +65,9 @@ Values gradient_of(const Tensor& x, Loss loss) {
 }
 
 Tensor one(double value = 1) { return Tensor::full({}, value); }
+Tensor like(const Variable& x, double value) {
+  return Tensor::full({}, value, x.dtype(), x.device());
+}
 
 }  // namespace
 
@@ -78,8 +81,8 @@ TEST_CASE("softmax_cross_entropy") {
                .inputs = {random_tensor({rows, classes}, 1, -5, 5)},
                .run =
                    [labels](const auto& in) {
-                     return softmax_cross_entropy(in[0], labels_tensor(labels),
-                                                  Tensor::full({}, 7, in[0].dtype()));
+                     return softmax_cross_entropy(in[0], labels_tensor(labels).to(in[0].device()),
+                                                  like(in[0], 7));
                    },
                .naive =
                    [labels, classes](const auto& in) {
@@ -103,8 +106,7 @@ TEST_CASE("binary_cross_entropy_with_logits") {
              .differentiable = {true, false},
              .run =
                  [](const auto& in) {
-                   return binary_cross_entropy_with_logits(in[0], in[1].value(),
-                                                           Tensor::full({}, 5, in[0].dtype()));
+                   return binary_cross_entropy_with_logits(in[0], in[1].value(), like(in[0], 5));
                  },
              .naive =
                  [](const auto& in) {
@@ -128,8 +130,8 @@ TEST_CASE("smooth_l1") {
            .differentiable = {true, false},
            .run =
                [counted, beta](const auto& in) {
-                 return smooth_l1(in[0], in[1].value(), labels_tensor(counted), beta,
-                                  Tensor::full({}, 2, in[0].dtype()));
+                 return smooth_l1(in[0], in[1].value(), labels_tensor(counted).to(in[0].device()),
+                                  beta, like(in[0], 2));
                },
            .naive =
                [counted, beta](const auto& in) {

@@ -4,43 +4,119 @@
 
 #include <cmath>
 
+#include "tests/support/cuda_orders.h"
 #include "tests/support/op_test.h"
 
 namespace soma::test {
+namespace {
+
+Tensor factor_of(double value) { return Tensor::full({}, value, DType::f64); }
+
+// Three parameters of odd sizes, one of them empty, with gradients and both moments.
+std::vector<OptimizerSlot> some_slots(Device device) {
+  std::vector<OptimizerSlot> slots;
+  for (const int64_t count : {33, 0, 1000}) {
+    const auto seed = static_cast<uint32_t>(count);
+    const auto values = [&](uint32_t add) {
+      return random_tensor({count}, seed + add, 0, 1).to(DType::f32).to(device);
+    };
+    slots.push_back({values(1), values(2), values(3), values(4), count == 33 ? 0.1 : 0});
+  }
+  return slots;
+}
+
+std::vector<float> all_values(const std::vector<OptimizerSlot>& slots) {
+  std::vector<float> result;
+  for (const OptimizerSlot& slot : slots) {
+    for (const Tensor& tensor : {slot.weight, slot.first, slot.second}) {
+      const std::vector<float> values = tensor.to_vector<float>();
+      result.insert(result.end(), values.begin(), values.end());
+    }
+  }
+  return result;
+}
+
+// Everything that the optimisers do, once.
+std::vector<float> one_of_each(Device device) {
+  const std::vector<OptimizerSlot> slots = some_slots(device);
+  const Clip clip = clip_gradients({slots[0].grad, slots[1].grad, slots[2].grad}, 0.5);
+  sgd_step(slots, {0.1, 0.9}, clip.factor);
+  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, 3}, clip.factor);
+  average_step(slots, 0.75);
+  return all_values(slots);
+}
+
+}  // namespace
 
 TEST_CASE("sgd: torch's form, first velocity is the gradient") {
   const Tensor w = Tensor::of<double>({2}, {1, -2}), g = Tensor::of<double>({2}, {0.5, 0.25});
   const Tensor v = Tensor::zeros({2}, DType::f64);
-  sgd_step(w, g, v, {.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .grad_scale = 2});
+  sgd_step({{w, g, v, {}, 0.01}}, {.rate = 0.1, .momentum = 0.9}, factor_of(2));
   CHECK(v.to_vector<double>()[0] == doctest::Approx(1.01).epsilon(1e-12));
   CHECK(w.to_vector<double>()[0] == doctest::Approx(1 - 0.101).epsilon(1e-12));
-  sgd_step(w, g, v, {.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .grad_scale = 2});
+  sgd_step({{w, g, v, {}, 0.01}}, {.rate = 0.1, .momentum = 0.9}, factor_of(2));
   CHECK(v.to_vector<double>()[0] == doctest::Approx(0.9 * 1.01 + 1 + 0.01 * 0.899).epsilon(1e-12));
 }
 
 TEST_CASE("adamw: the first step moves every weight by the rate, after the decay") {
   const Tensor w = Tensor::of<double>({2}, {1, -2}), g = Tensor::of<double>({2}, {0.5, -1e-3});
   const Tensor m = Tensor::zeros({2}, DType::f64), v = Tensor::zeros({2}, DType::f64);
-  adamw_step(w, g, m, v,
-             {.rate = 0.1,
-              .beta1 = 0.9,
-              .beta2 = 0.999,
-              .eps = 0,
-              .weight_decay = 0.5,
-              .grad_scale = 1,
-              .count = 1});
+  adamw_step({{w, g, m, v, 0.5}}, {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 0, .count = 1},
+             factor_of(1));
   CHECK(w.to_vector<double>()[0] == doctest::Approx(1 * 0.95 - 0.1).epsilon(1e-12));
   CHECK(w.to_vector<double>()[1] == doctest::Approx(-2 * 0.95 + 0.1).epsilon(1e-12));
 }
 
-TEST_CASE("average and norm") {
+TEST_CASE("average") {
   const Tensor average = Tensor::of<double>({2}, {0, 10}), value = Tensor::of<double>({2}, {10, 0});
-  average_step(average, value, 0.9);
+  average_step({{average, value, {}, {}, 0}}, 0.9);
   CHECK(average.to_vector<double>()[0] == doctest::Approx(1));
   CHECK(average.to_vector<double>()[1] == doctest::Approx(9));
-  CHECK(squared_norm(Tensor::full({70000}, 2)) == 280000);
+}
+
+TEST_CASE("clip_gradients: each norm, the global one, and the factor") {
+  const Tensor many = Tensor::full({70000}, 2), few = Tensor::full({5}, 4);
+  const Clip clip = clip_gradients({many, Tensor::empty({0}), few}, 0);
+  CHECK(clip.squares.to_vector<double>() == std::vector<double>{280000, 0, 80});
+  CHECK(clip.norm.item() == doctest::Approx(std::sqrt(280080.0)).epsilon(1e-15));
+  CHECK(clip.factor.item() == 1);
+  CHECK(clip_gradients({many}, 1e9).factor.item() == 1);
+  CHECK(clip_gradients({few}, 1).factor.item() ==
+        doctest::Approx(1 / std::sqrt(80.0)).epsilon(1e-15));
+  CHECK(clip_gradients({}, 1).norm.item() == 0);
+  CHECK(squared_norm(many) == 280000);
   CHECK(squared_norm(Tensor::empty({0})) == 0);
-  CHECK(std::isnan(squared_norm(Tensor::full({3}, std::nan("")))));
+}
+
+TEST_CASE("where a gradient is not finite nothing changes") {
+  const std::vector<OptimizerSlot> slots = some_slots(Device::cpu);
+  const std::vector<float> before = all_values(slots);
+  slots[2].grad.data<float>()[77] = std::nanf("");
+  const Clip clip = clip_gradients({slots[0].grad, slots[2].grad}, 1);
+  CHECK(std::isnan(clip.squares.to_vector<double>()[1]));
+  CHECK(std::isnan(clip.factor.item()));
+  sgd_step(slots, {0.1, 0.9}, clip.factor);
+  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, 3}, clip.factor);
+  CHECK(all_values(slots) == before);
+}
+
+TEST_CASE("optimiser steps on the device equal the CPU's") {
+  const std::vector<float> expected = one_of_each(Device::cpu);
+  for_each_cuda_order([&](const std::string& how) {
+    INFO(how);
+    const std::vector<float> actual = one_of_each(Device::cuda);
+    REQUIRE(actual.size() == expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      CHECK(actual[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+    }
+  });
+}
+
+TEST_CASE("slots that do not fit are an error") {
+  const Tensor w = Tensor::zeros({2}), longer = Tensor::zeros({3});
+  CHECK_THROWS_AS(sgd_step({{w, longer, w, {}, 0}}, {0.1, 0.9}, factor_of(1)), Error);
+  CHECK_THROWS_AS(adamw_step({{w, w, w, {}, 0}}, {0.1, 0.9, 0.9, 1, 1}, factor_of(1)), Error);
+  CHECK_THROWS_AS(average_step({{w, w.to(DType::f64), {}, {}, 0}}, 0.5), Error);
 }
 
 }  // namespace soma::test

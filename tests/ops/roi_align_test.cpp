@@ -89,7 +89,9 @@ void check_op(const std::string& name, const Problem& problem, const std::vector
            .inputs = maps,
            .run =
                [&](const auto& in) {
-                 return roi_align(in, problem.scales, problem.rois, problem.level, problem.spec);
+                 const Device device = in[0].device();
+                 return roi_align(in, problem.scales, problem.rois.to(device),
+                                  problem.level.to(device), problem.spec);
                },
            .naive = [&](const auto& in) { return naive(problem, in); }});
 }

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/random.h"
+#include "tests/support/cuda_orders.h"
 
 namespace soma::test {
 namespace {
@@ -86,15 +87,32 @@ double value_at(const OpCase& test, size_t input, int64_t element, double shift)
   return project(out, projection(out.shape()));
 }
 
-void check_gradient(const OpCase& test, const std::vector<Tensor>& analytic, size_t input,
-                    const std::string& repeat) {
-  const int64_t count = test.inputs[input].numel();
+// What every device's results are compared with, computed once.
+struct Expected {
+  std::vector<Tensor> gradients;             // f64, of the CPU
+  std::vector<std::vector<double>> numeric;  // by central differences; empty where not wanted
+};
+
+std::vector<double> numeric_gradient(const OpCase& test, size_t input) {
   std::vector<double> numeric;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < test.inputs[input].numel(); ++i) {
     const double up = value_at(test, input, i, kStep), down = value_at(test, input, i, -kStep);
     numeric.push_back((up - down) / (2 * kStep));
   }
-  const Tensor& grad = analytic[input];
+  return numeric;
+}
+
+Expected expected_of(const OpCase& test) {
+  Expected expected{gradients(test, DType::f64, Device::cpu), {}};
+  for (size_t i = 0; i < test.inputs.size(); ++i) {
+    expected.numeric.push_back(is_differentiable(test, i) ? numeric_gradient(test, i)
+                                                          : std::vector<double>());
+  }
+  return expected;
+}
+
+void check_gradient(const Tensor& grad, const std::vector<double>& numeric, size_t input,
+                    const std::string& repeat) {
   if (!grad.defined()) {
     check_close(std::vector<double>(numeric.size(), 0.0), numeric, kGradientTolerance,
                 repeat + " no gradient reached input " + std::to_string(input));
@@ -104,7 +122,8 @@ void check_gradient(const OpCase& test, const std::vector<Tensor>& analytic, siz
               repeat + " gradient of input " + std::to_string(input));
 }
 
-void run_on(const OpCase& test, DType dtype, Device device, const std::string& repeat) {
+void run_on(const OpCase& test, const Expected& expected, DType dtype, Device device,
+            const std::string& repeat) {
   {
     // Naive definitions see the rounded inputs, so that f32 is charged for its arithmetic only.
     std::vector<Tensor> rounded;
@@ -119,33 +138,41 @@ void run_on(const OpCase& test, DType dtype, Device device, const std::string& r
     }
   }
   const std::vector<Tensor> grads = gradients(test, dtype, device);
-  const std::vector<Tensor> exact = gradients(test, DType::f64, Device::cpu);
   for (size_t i = 0; i < grads.size(); ++i) {
-    if (!is_differentiable(test, i) || !exact[i].defined()) continue;
-    check_close(grads[i].to_vector<double>(), exact[i].to_vector<double>(), 20 * test.f32_tolerance,
-                repeat + " gradient against f64, input " + std::to_string(i));
-  }
-  if (dtype == DType::f64) {
-    for (size_t i = 0; i < grads.size(); ++i) {
-      if (is_differentiable(test, i)) check_gradient(test, grads, i, repeat);
+    if (!is_differentiable(test, i)) continue;
+    if (expected.gradients[i].defined()) {
+      check_close(grads[i].to_vector<double>(), expected.gradients[i].to_vector<double>(),
+                  20 * test.f32_tolerance,
+                  repeat + " gradient against f64, input " + std::to_string(i));
     }
+    if (dtype == DType::f64) check_gradient(grads[i], expected.numeric[i], i, repeat);
   }
+}
+
+void run_device(const OpCase& test, const Expected& expected, Device device,
+                const std::string& how) {
+  const char* isa = std::getenv("SOMA_ISA");
+  const int64_t live = memory_stats(device).live_bytes;
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::string repeat = "[" + test.op + ": " + test.name + "] " + how + " " +
+                               std::string(name_of(dtype)) +
+                               ", repeat with SOMA_ISA=" + (isa ? isa : "") +
+                               " build/tests/ops_test --source-file='*" + test.op + "*'";
+    run_on(test, expected, dtype, device, repeat);
+  }
+  INFO("[" << test.op << ": " << test.name << "] " << how
+           << ": live bytes return to where they began");
+  CHECK(memory_stats(device).live_bytes == live);
 }
 
 }  // namespace
 
 void op_test(const OpCase& test) {
-  const char* isa = std::getenv("SOMA_ISA");
-  const int64_t live = memory_stats(Device::cpu).live_bytes;
-  for (const DType dtype : {DType::f32, DType::f64}) {
-    const std::string repeat = "[" + test.op + ": " + test.name + "] cpu " +
-                               std::string(name_of(dtype)) +
-                               ", repeat with SOMA_ISA=" + (isa ? isa : "") +
-                               " build/tests/ops_test --source-file='*" + test.op + "*'";
-    run_on(test, dtype, Device::cpu, repeat);
-  }
-  INFO("[" << test.op << ": " << test.name << "] live bytes return to where they began");
-  CHECK(memory_stats(Device::cpu).live_bytes == live);
+  if (host_memory_emulated()) return;  // CPU tensors on CUDA kernels: what follows does that itself
+  const Expected expected = expected_of(test);
+  run_device(test, expected, Device::cpu, "cpu");
+  for_each_cuda_order(
+      [&](const std::string& how) { run_device(test, expected, Device::cuda, how); });
 }
 
 Tensor random_tensor(const Shape& shape, uint32_t seed, double low, double high) {
