@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The long checks, before a release: every compiler that is here, every sanitizer on all tests,
 # every instruction set that the CPU has, clang-tidy, and the oldest and newest Debian.
-# Usage: ci_full.sh [JOB...]: compilers isas static sanitizers tidy debian; all unless told. At most 90
-# minutes on two cores. Needs root for `debian` (debootstrap, chroot). Ends with `N passed, N failed`.
+# Usage: ci_full.sh [JOB...]: compilers isas static sanitizers cuda tidy debian; all unless told. At
+# most 150 minutes on two cores. Needs root for `debian` (debootstrap, chroot). The last line is
+# `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 exec < /dev/null
@@ -29,6 +30,16 @@ isas() {  # the kernels' own tests run under each set in every run; here all the
 sanitizers() {
   job "address and undefined behaviour sanitizers" 1500 tools/sanitize.sh address,undefined
   job "thread sanitizer" 1500 tools/sanitize.sh thread
+  job "thread sanitizer on the CUDA kernels" 1200 tools/sanitize.sh thread emulator
+}
+
+cuda() {  # compiles for every architecture; no card is needed
+  if ! command -v nvcc > /dev/null && ! [ -x /usr/local/cuda/bin/nvcc ]; then
+    echo "skipped cuda: no nvcc here"
+    return
+  fi
+  job "CUDA by nvcc, every architecture" 3000 bash -c 'TARGETS=build.ninja tools/build.sh build-cuda \
+    -Dcuda=enabled -Dgpu_archs=all && tools/check_cuda.py build-cuda'
 }
 
 static() { job "one static file in an empty root" 600 tools/static.sh; }
@@ -42,7 +53,7 @@ debian() {
   done
 }
 
-for name in "${@:-compilers isas static sanitizers tidy debian}"; do
+for name in "${@:-compilers isas static sanitizers cuda tidy debian}"; do
   for part in $name; do "$part"; done
 done
 closing_line

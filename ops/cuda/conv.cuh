@@ -1,0 +1,168 @@
+// The operands of a convolution's three products, gathered while they are loaded. x [N, H, W, C],
+// weight [O, kh, kw, C / groups], grad like the output; a batch of the product is a group.
+#pragma once
+#include "ops/conv2d.h"
+#include "ops/cuda/gemm.cuh"
+
+namespace soma::cuda {
+
+struct ConvShape {
+  int64_t images, height, width, out_height, out_width;
+  int64_t in, out, groups;  // channels of ONE group
+  int32_t kernel_y, kernel_x, stride, pad;
+
+  HD int64_t taps() const { return int64_t{kernel_y} * kernel_x; }
+  HD int64_t in_pixels() const { return images * height * width; }
+  HD int64_t out_pixels() const { return images * out_height * out_width; }
+};
+
+inline ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& out,
+                            const Conv2dSpec& spec) {
+  return {x[0],
+          x[1],
+          x[2],
+          out[1],
+          out[2],
+          weight[3],
+          weight[0] / spec.groups,
+          spec.groups,
+          static_cast<int32_t>(weight[1]),
+          static_cast<int32_t>(weight[2]),
+          spec.stride,
+          spec.pad};
+}
+
+// A pixel of one image, and a tap with its channel.
+template <class T>
+struct PixelLine {
+  const T* image;  // null outside
+  int32_t y, x;
+};
+struct TapDepth {
+  int32_t y, x, channel;
+};
+HD inline TapDepth tap_of(const ConvShape& s, int64_t k, int64_t channels) {
+  const auto tap = static_cast<int32_t>(k / channels);
+  return {tap / s.kernel_x, tap % s.kernel_x, static_cast<int32_t>(k % channels)};
+}
+
+// Forward: a line is an output pixel, the depth is (ky, kx, c).
+template <class T>
+struct GatheredInput {
+  static constexpr bool kDepthFirst = true;
+  ConvShape s;
+  const T* x;
+
+  using Line = PixelLine<T>;
+  __device__ Line line(int64_t index, int64_t group) const {
+    if (index >= s.out_pixels()) return {nullptr, 0, 0};
+    const int64_t row = index / s.out_width, image = row / s.out_height;
+    return {x + image * s.height * s.width * s.in * s.groups + group * s.in,
+            static_cast<int32_t>(row % s.out_height) * s.stride - s.pad,
+            static_cast<int32_t>(index % s.out_width) * s.stride - s.pad};
+  }
+  __device__ TapDepth depth(int64_t k, int64_t) const { return tap_of(s, k, s.in); }
+  __device__ T load(const Line& at, const TapDepth& tap) const {
+    const int32_t row = at.y + tap.y, column = at.x + tap.x;
+    const bool inside =
+        at.image != nullptr && row >= 0 && row < s.height && column >= 0 && column < s.width;
+    return inside ? at.image[(row * s.width + column) * s.in * s.groups + tap.channel] : T{0};
+  }
+};
+
+// Forward: a line is an output channel of the group.
+template <class T>
+struct WeightRows {
+  static constexpr bool kDepthFirst = true;
+  ConvShape s;
+  const T* weight;
+
+  using Line = const T*;
+  __device__ Line line(int64_t index, int64_t group) const {
+    return index < s.out ? weight + (group * s.out + index) * s.taps() * s.in : nullptr;
+  }
+  __device__ int64_t depth(int64_t k, int64_t) const { return k; }
+  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+};
+
+// Backward data: a line is an input pixel, the depth is (ky, kx, o).
+template <class T>
+struct GatheredGradient {
+  static constexpr bool kDepthFirst = true;
+  ConvShape s;
+  const T* grad;
+
+  using Line = PixelLine<T>;
+  __device__ Line line(int64_t index, int64_t group) const {
+    if (index >= s.in_pixels()) return {nullptr, 0, 0};
+    const int64_t row = index / s.width, image = row / s.height;
+    return {grad + image * s.out_height * s.out_width * s.out * s.groups + group * s.out,
+            static_cast<int32_t>(row % s.height) + s.pad,
+            static_cast<int32_t>(index % s.width) + s.pad};
+  }
+  __device__ TapDepth depth(int64_t k, int64_t) const { return tap_of(s, k, s.out); }
+  __device__ T load(const Line& at, const TapDepth& tap) const {
+    const int32_t y = at.y - tap.y, x = at.x - tap.x;
+    const int32_t row = y / s.stride, column = x / s.stride;
+    const bool inside = at.image != nullptr && y >= 0 && x >= 0 && row * s.stride == y &&
+                        column * s.stride == x && row < s.out_height && column < s.out_width;
+    return inside ? at.image[(row * s.out_width + column) * s.out * s.groups + tap.channel] : T{0};
+  }
+};
+
+// Backward data: a line is an input channel of the group, the depth is (ky, kx, o).
+template <class T>
+struct WeightColumns {
+  static constexpr bool kDepthFirst = false;
+  ConvShape s;
+  const T* weight;
+
+  using Line = const T*;
+  __device__ Line line(int64_t index, int64_t) const {
+    return index < s.in ? weight + index : nullptr;
+  }
+  __device__ int64_t depth(int64_t k, int64_t group) const {
+    return ((group * s.out + k % s.out) * s.taps() + k / s.out) * s.in;
+  }
+  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+};
+
+// Backward weight: a line is an output channel of the group, the depth is the output pixel.
+template <class T>
+struct GradientColumns {
+  static constexpr bool kDepthFirst = false;
+  ConvShape s;
+  const T* grad;
+
+  using Line = const T*;
+  __device__ Line line(int64_t index, int64_t group) const {
+    return index < s.out ? grad + group * s.out + index : nullptr;
+  }
+  __device__ int64_t depth(int64_t k, int64_t) const { return k * s.out * s.groups; }
+  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+};
+
+// Backward weight: a line is (ky, kx, c), the depth is the output pixel.
+template <class T>
+struct InputColumns {
+  static constexpr bool kDepthFirst = false;
+  GatheredInput<T> input;
+
+  struct Line {
+    TapDepth tap;
+    bool inside;
+  };
+  __device__ Line line(int64_t index, int64_t) const {
+    return {input.depth(index, 0), index < input.s.taps() * input.s.in};
+  }
+  __device__ PixelLine<T> depth(int64_t k, int64_t group) const { return input.line(k, group); }
+  __device__ T load(const Line& at, const PixelLine<T>& pixel) const {
+    return at.inside ? input.load(pixel, at.tap) : T{0};
+  }
+};
+
+// grad of the output, weight -> relu?(grad of the input + bias): also the transposed convolution.
+void conv_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& bias,
+                        const Conv2dSpec& spec, const Tensor& grad_x);
+
+}  // namespace soma::cuda

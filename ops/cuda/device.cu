@@ -1,0 +1,116 @@
+// The device as tensors see it (tensor/device_memory.h).
+#include "ops/cuda/each.cuh"
+#include "tensor/dtype.h"
+
+namespace soma {
+namespace {
+
+// Calls body(T{}) for any element type.
+template <class Body>
+void with_any(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::f32:
+      return body(float{});
+    case DType::f64:
+      return body(double{});
+    case DType::i32:
+      return body(int32_t{});
+    case DType::i64:
+      return body(int64_t{});
+    case DType::u8:
+      return body(uint8_t{});
+    case DType::f16:
+      return body(f16{});
+    case DType::bf16:
+      return body(bf16{});
+  }
+}
+
+template <class T>
+inline constexpr bool kHalf = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
+
+template <class To, class From>
+HD To convert_value(From value) {
+  if constexpr (kHalf<From>) {
+    return convert_value<To>(static_cast<float>(value));
+  } else if constexpr (kHalf<To>) {
+    return To(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+template <class T>
+struct Fill {
+  T value;
+  T* out;
+  __device__ void operator()(int64_t i) const { out[i] = value; }
+};
+
+template <class From, class To>
+struct Convert {
+  const From* from;
+  To* to;
+  __device__ void operator()(int64_t i) const { to[i] = convert_value<To>(from[i]); }
+};
+
+template <class T>
+struct Add {
+  const T *a, *b;
+  T* out;
+  __device__ void operator()(int64_t i) const { out[i] = a[i] + b[i]; }
+};
+
+}  // namespace
+
+device::Counters& gpu::counters() {
+  static device::Counters instance;
+  return instance;
+}
+
+namespace device {
+
+std::string why_not() { return gpu::why_not(); }
+void* allocate(int64_t bytes) { return gpu::allocate(bytes); }
+void release(void* block) { gpu::release(block); }
+Counters counters() { return gpu::counters(); }
+
+void copy_in(void* device, const void* host, int64_t bytes) {
+  gpu::counters().bytes_in += bytes;
+  gpu::copy(device, host, bytes);
+}
+void copy_out(void* host, const void* device, int64_t bytes) {
+  gpu::counters().bytes_out += bytes;
+  ++gpu::counters().host_synchronisations;
+  gpu::copy(host, device, bytes);
+  gpu::synchronise();
+}
+void copy(void* to, const void* from, int64_t bytes) { gpu::copy(to, from, bytes); }
+
+void fill(void* data, DType dtype, int64_t count, double value) {
+  with_any(dtype, [&](auto type) {
+    using T = decltype(type);
+    cuda::each(count, Fill<T>{convert_value<T>(value), static_cast<T*>(data)});
+  });
+}
+
+void convert(const void* from, DType from_dtype, void* to, DType to_dtype, int64_t count) {
+  with_any(from_dtype, [&](auto source) {
+    with_any(to_dtype, [&](auto target) {
+      using From = decltype(source);
+      using To = decltype(target);
+      cuda::each(count, Convert<From, To>{static_cast<const From*>(from), static_cast<To*>(to)});
+    });
+  });
+}
+
+void add(const void* a, const void* b, void* out, DType dtype, int64_t count) {
+  with_float(dtype, "add", [&](auto type) {
+    using T = decltype(type);
+    cuda::each(count,
+               Add<T>{static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(out)});
+  });
+}
+
+}  // namespace device
+}  // namespace soma

@@ -1,0 +1,97 @@
+// The only header that knows nvcc from the emulator. Kernels are plain CUDA C++ but for the names
+// that a host compiler cannot mean: SHARED(type, name, [extents]), dynamic_shared<T>(),
+// launch(kernel, grid, block, shared bytes, arguments...), cuda_check and this include.
+// Without nvcc each .cu is compiled as C++ and its kernels run on the CPU (docs/emulator.md).
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/check.h"
+#include "base/host_device.h"
+#include "tensor/device_memory.h"
+
+namespace soma::gpu {
+inline constexpr int kWarp = 32;
+inline constexpr uint32_t kFullMask = 0xFFFFFFFF;
+device::Counters& counters();  // what this process asked of the device
+}  // namespace soma::gpu
+
+#ifdef __CUDACC__
+
+#include <cuda_runtime.h>
+
+#define SHARED(type, name, extents) __shared__ type name extents
+
+namespace soma::gpu {
+
+inline void cuda_check(cudaError_t status, const char* what) {
+  check(status == cudaSuccess, "cuda", what, " failed: ", cudaGetErrorString(status));
+}
+cudaStream_t stream();  // the one that everything is queued on
+
+template <class T>
+__device__ T* dynamic_shared() {
+  extern __shared__ __align__(16) unsigned char soma_dynamic_shared[];
+  return reinterpret_cast<T*>(soma_dynamic_shared);
+}
+
+// a * b + c, rounded once.
+__device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+__device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+
+template <class... Parameters, class... Arguments>
+void launch_kernel(const char* text, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                   size_t dynamic_bytes, const Arguments&... arguments) {
+  ++counters().launches;
+  kernel<<<grid, block, dynamic_bytes, stream()>>>(static_cast<Parameters>(arguments)...);
+  cuda_check(cudaGetLastError(), text);
+}
+
+// The runtime, as ops/cuda/device.cu asks for it (ops/cuda/runtime.cu).
+std::string why_not();
+void* allocate(int64_t bytes);
+void release(void* block);
+void copy(void* to, const void* from, int64_t bytes);
+void synchronise();
+
+}  // namespace soma::gpu
+
+#else
+
+#include "emulator/kernel.h"
+#include "emulator/memory.h"
+
+namespace soma::gpu {
+
+inline std::string why_not() { return ""; }
+using ::soma::emulator::allocate;
+using ::soma::emulator::release;
+inline void copy(void* to, const void* from, int64_t bytes) {
+  const ::soma::emulator::DeviceAccess access;
+  std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+inline void synchronise() {}  // every launch has ended when it returns
+
+template <class T>
+T* dynamic_shared() {
+  return static_cast<T*>(::soma::emulator::dynamic_shared_memory());
+}
+
+// The card rounds once, the emulator twice: a host FMA is a slow call on the baseline.
+template <class T>
+T multiply_add(T a, T b, T c) {
+  return a * b + c;
+}
+
+template <class Kernel, class... Arguments>
+void launch_kernel(const char* text, Kernel* kernel, dim3 grid, dim3 block, size_t dynamic_bytes,
+                   const Arguments&... arguments) {
+  ++counters().launches;
+  ::soma::emulator::launch_kernel(text, kernel, grid, block, dynamic_bytes, arguments...);
+}
+
+}  // namespace soma::gpu
+
+#endif
+
+#define launch(...) ::soma::gpu::launch_kernel(#__VA_ARGS__, __VA_ARGS__)

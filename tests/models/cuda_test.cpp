@@ -1,0 +1,140 @@
+// The whole tiny model on the CUDA device against the CPU: losses, every gradient, detections, and
+// what it asks of the host.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/optimizer.h"
+#include "tensor/device_memory.h"
+#include "tests/models/tiny.h"
+#include "tests/support/cuda_orders.h"
+
+namespace soma::test {
+namespace {
+
+struct Step {
+  std::vector<double> losses;
+  std::map<std::string, std::vector<float>> gradients;
+};
+
+MaskRcnn tiny_model(NormKind norm, Device device) {
+  MaskRcnn model(tiny_config(norm), 3);
+  move_to(model, device);
+  return model;
+}
+
+std::vector<double> values_of(const Losses& losses) {
+  std::vector<double> result;
+  for (const Variable* loss :
+       {&losses.rpn_cls, &losses.rpn_box, &losses.cls, &losses.box, &losses.mask}) {
+    result.push_back(loss->value().item());
+  }
+  return result;
+}
+
+Step training_step(NormKind norm, Device device) {
+  MaskRcnn model = tiny_model(norm, device);
+  const Scene scene = tiny_scene();
+  const Losses losses = model.losses(scene.images.to(device), moved(scene.truth, device), {1, 2});
+  backward(losses.total());
+  Step step{values_of(losses), {}};
+  const Members members = members_of(model);
+  for (const auto& [name, variable] : members.parameters()) {
+    if (variable->grad().defined()) step.gradients[name] = variable->grad().to_vector<float>();
+  }
+  return step;
+}
+
+// Within `tolerance` of the largest element of either.
+void check_close(const std::vector<float>& actual, const std::vector<float>& expected,
+                 double tolerance) {
+  REQUIRE(actual.size() == expected.size());
+  double largest = 1e-3, worst = 0;
+  for (const float value : expected) largest = std::max(largest, std::abs(double{value}));
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double difference = std::abs(double{actual[i]} - double{expected[i]});
+    worst = difference <= worst ? worst : difference;  // NaN counts
+  }
+  CHECK(worst <= tolerance * largest);
+}
+
+std::vector<std::vector<Prediction>> detections(Device device) {
+  const MaskRcnn model = tiny_model(NormKind::frozen, device).prepared();
+  const Scene scene = tiny_scene();
+  const std::vector<ImageFrame> frames(2, {128, 128, 2, 2});
+  return model.detect(scene.images.to(device), scene.truth.image_size.to(device), frames, {});
+}
+
+}  // namespace
+
+TEST_CASE("a training step on the device gives the CPU's losses and gradients") {
+  for (const NormKind norm : {NormKind::frozen, NormKind::batch}) {
+    const Step expected = training_step(norm, Device::cpu);
+    for_each_cuda_order([&](const std::string& how) {
+      INFO(how << ", norm " << static_cast<int>(norm));
+      const Step actual = training_step(norm, Device::cuda);
+      for (size_t i = 0; i < expected.losses.size(); ++i) {
+        CHECK(actual.losses[i] == doctest::Approx(expected.losses[i]).epsilon(1e-5));
+      }
+      CHECK(actual.gradients.size() == expected.gradients.size());
+      for (const auto& [name, gradient] : expected.gradients) {
+        INFO(name);
+        check_close(actual.gradients.at(name), gradient, 1e-4);
+      }
+    });
+  }
+}
+
+TEST_CASE("a training step waits for nothing, nor sends anything, but the batch") {
+  if (!kCudaBuilt || !why_no_cuda().empty()) return;
+  MaskRcnn model = tiny_model(NormKind::batch, Device::cuda);
+  Optimizer optimizer(model, {.clip_norm = 1});
+  const Scene scene = tiny_scene();
+  const Tensor images = scene.images.to(Device::cuda);
+  const GroundTruth truth = moved(scene.truth, Device::cuda);
+  const device::Counters before = device::counters();
+  backward(model.losses(images, truth, {1, 2}).total());
+  optimizer.step(0.01);
+  const device::Counters after = device::counters();
+  CHECK(after.host_synchronisations == before.host_synchronisations);
+  CHECK(after.bytes_out == before.bytes_out);
+  CHECK(after.bytes_in == before.bytes_in);
+  CHECK(after.launches > before.launches);
+  MESSAGE("kernel launches in a step of the tiny model: " << after.launches - before.launches);
+  CHECK(std::isfinite(optimizer.gradient_norm()));
+}
+
+TEST_CASE("a gradient that is not finite is found when the norm is read") {
+  if (!kCudaBuilt || !why_no_cuda().empty()) return;
+  MaskRcnn model = tiny_model(NormKind::frozen, Device::cuda);
+  Optimizer optimizer(model, {});
+  const Members members = members_of(model);
+  Variable& first = *members.parameters()[0].variable;
+  const std::vector<float> before = first.value().to_vector<float>();
+  first.set_grad(Tensor::full(first.shape(), std::nan(""), DType::f32, Device::cuda));
+  optimizer.step(0.1);
+  CHECK(first.value().to_vector<float>() == before);
+  CHECK_THROWS_AS(optimizer.gradient_norm(), Error);
+}
+
+TEST_CASE("detection on the device: the CPU's detections, nothing waited for before the end") {
+  const auto expected = detections(Device::cpu);
+  for_each_cuda_order([&](const std::string& how) {
+    INFO(how);
+    const auto actual = detections(Device::cuda);
+    REQUIRE(actual.size() == expected.size());
+    for (size_t n = 0; n < expected.size(); ++n) {
+      REQUIRE(actual[n].size() == expected[n].size());
+      for (size_t i = 0; i < expected[n].size(); ++i) {
+        const Prediction &a = actual[n][i], &b = expected[n][i];
+        CHECK(a.class_index == b.class_index);
+        CHECK(a.score == doctest::Approx(b.score).epsilon(1e-4));
+        for (size_t c = 0; c < 4; ++c) CHECK(a.box[c] == doctest::Approx(b.box[c]).epsilon(1e-4));
+        CHECK(std::abs(area(a.mask) - area(b.mask)) <= 2 + area(b.mask) / 100);
+      }
+    }
+  });
+}
+
+}  // namespace soma::test
