@@ -26,6 +26,15 @@ void Console::warn(const std::string& line) const { print(stderr, "warning: " + 
 
 void Console::result(const std::string& words) const { print(stdout, words); }
 
+Device chosen_device(const Options& options, const Console& console) {
+  const Device device = device_named(options.device);
+  if (options.device == "auto" && kCudaBuilt && !kCudaEmulated) {
+    const std::string why = why_no_cuda();
+    console.say(text("computing on ", name_of(device), why.empty() ? "" : ": ", why));
+  }
+  return device;
+}
+
 ProgressBar::ProgressBar(const Console& console, std::string what, int64_t total)
     : what_(std::move(what)),
       total_(std::max<int64_t>(total, 1)),

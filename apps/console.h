@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/options.h"
+#include "tensor/device.h"
 
 namespace soma {
 
@@ -22,6 +23,10 @@ class Console {
  private:
   bool json_, quiet_;
 };
+
+// The device that --device names. Where the build has CUDA and `auto` was to choose, says what it
+// chose and why. Error: the device cannot be used.
+Device chosen_device(const Options& options, const Console& console);
 
 // A bar with the time left on a terminal, a line every ten seconds in a pipe, on stderr.
 class ProgressBar {

@@ -37,8 +37,8 @@ int eval_command(const Options& options) {
     config = load_config(config_files(options), options.overrides);
     predictions = read_predictions(options.predictions, dataset);
   } else {
-    const LoadedModel loaded =
-        load_model(options.models[0], config_files(options), options.overrides);
+    const LoadedModel loaded = load_model(options.models[0], config_files(options),
+                                          options.overrides, chosen_device(options, console));
     config = loaded.config;
     join_classes(dataset, config.model.classes);
     ProgressBar bar(console, "eval", std::ssize(dataset.samples));

@@ -33,7 +33,7 @@ std::string weights_of(const std::string& model) {
 }
 
 LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
-                       const std::vector<std::string>& overrides) {
+                       const std::vector<std::string>& overrides, Device device) {
   const std::string weights = weights_of(model);
   std::vector<std::string> files = config_files;
   if (files.empty() && !configuration_of(weights).empty()) {
@@ -44,13 +44,16 @@ LoadedModel load_model(const std::string& model, const std::vector<std::string>&
         "has no configuration beside it; give --config FILE or model.classes=[...]");
   MaskRcnn network = MaskRcnn::blank(config.model);
   load_all_weights(network, WeightsFile(weights), config.input.bgr);
+  move_to(network, device);
   return {config, network.prepared()};
 }
 
 SoftImage detect_image(const MaskRcnn& model, const RunConfig& config, const Image& image) {
   const NetworkInput input = preprocess(image, config.input);
-  return {model.detect_softly(input.images, input.size_tensor(), config.test)[0],
-          {image.height, image.width, 1 / input.scale_y, 1 / input.scale_x}};
+  const Device device = model.device();
+  return {
+      model.detect_softly(input.images.to(device), input.size_tensor().to(device), config.test)[0],
+      {image.height, image.width, 1 / input.scale_y, 1 / input.scale_x}};
 }
 
 ImagePredictions predictions_of(const SoftImage& soft, const Sample& sample,

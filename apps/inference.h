@@ -26,7 +26,7 @@ std::string configuration_of(const std::string& weights);
 // .pth, .pkl; weights/weights_file.h), whose configuration is config.toml beside it or one folder
 // up, unless `config_files` are given. Overrides go on top. Error: one line naming the file.
 LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
-                       const std::vector<std::string>& overrides);
+                       const std::vector<std::string>& overrides, Device device);
 
 // The image through the model, before and after the masks are pasted.
 struct SoftImage {

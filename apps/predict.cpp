@@ -176,10 +176,11 @@ int predict_command(const Options& options) {
   check_usage(options.models.size() == 1, "predict", "needs one --model, got ",
               options.models.size());
   formats_of(options);
-  const LoadedModel loaded =
-      load_model(options.models[0], config_files(options), options.overrides);
-  const Dataset images = list_images(options.images);
   const Console console(options);
+  const Device device = chosen_device(options, console);
+  const LoadedModel loaded =
+      load_model(options.models[0], config_files(options), options.overrides, device);
+  const Dataset images = list_images(options.images);
   for (const std::string& warning : images.warnings) console.warn(warning);
   if (options.dry_run) return predict_time(loaded, images.samples, console);
   Outputs outputs(options, loaded.config, images.samples);

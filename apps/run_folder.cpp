@@ -29,8 +29,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-double max_mem_mb() {
-  return static_cast<double>(memory_stats(Device::cpu).peak_bytes) / (1 << 20);
+double max_mem_mb(Device device) {
+  return static_cast<double>(memory_stats(device).peak_bytes) / (1 << 20);
 }
 
 double total(const LossTerms& losses) {
@@ -45,7 +45,11 @@ std::string metrics_line(const IterationRecord& record) {
   line.set("lr", record.rate);
   line.set("images_per_s", record.images_per_second);
   line.set("data_s", record.data_seconds);
-  line.set("max_mem_mb", max_mem_mb());
+  line.set("max_mem_mb", max_mem_mb(record.device));
+  if (record.device != Device::cpu) {
+    line.set("gpu_launches", record.gpu_launches);
+    line.set("host_syncs", record.host_syncs);
+  }
   return line.dump() + "\n";
 }
 
@@ -72,7 +76,7 @@ std::string log_line(const std::vector<IterationRecord>& window, double seconds_
   line += text("  lr: ", fixed(last.rate, 4),
                "  img/s: ", fixed(middle([](const auto& r) { return r.images_per_second; }), 3));
   line += text("  data: ", fixed(middle([](const auto& r) { return r.data_seconds; }), 2), " s");
-  return line + text("  max_mem: ", static_cast<int64_t>(max_mem_mb()), "M");
+  return line + text("  max_mem: ", static_cast<int64_t>(max_mem_mb(last.device)), "M");
 }
 
 bool holds_run(const std::string& out) {
@@ -141,7 +145,8 @@ struct RunFolder::State {
     if (fs::exists(path, error))
       before = read_file(path, 1 << 24) + "\n";  // of the run's earlier parts
     Facts facts = environment();
-    facts.emplace_back("device", options.device);
+    facts.emplace_back("device",
+                       text(options.device, " (", name_of(device_named(options.device)), ")"));
     facts.emplace_back("seed", seed_of(config));
     if (!options.data.empty()) {
       facts.emplace_back("data", options.data);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/options.h"
+#include "tensor/device.h"
 
 namespace soma {
 
@@ -21,6 +22,8 @@ struct IterationRecord {
   double images_per_second = 0;  // of this iteration
   double data_seconds = 0;       // that the iteration waited for its batch
   double done = 0;               // share of the schedule, for the time left
+  Device device = Device::cpu;
+  int64_t gpu_launches = 0, host_syncs = 0;  // of a device, and waits of the host for it
 };
 
 // Error: options.out holds a run and options.resume is not set, or holds none and it is.
@@ -38,8 +41,9 @@ class RunFolder {
   std::string file(const std::string& name) const;  // the path of a file in it
   void log(const std::string& line);                // log.txt, and the console unless --quiet
 
-  // A line of metrics.jsonl (with max_mem_mb), and every log_every iterations a line of the log:
-  // eta iter total_loss (each term) lr img/s data max_mem; a progress line on terminals.
+  // A line of metrics.jsonl (with max_mem_mb of the device), and every log_every iterations a line
+  // of the log: eta iter total_loss (each term) lr img/s data max_mem; a progress line on
+  // terminals.
   void iteration(const IterationRecord& record);
   // A line of metrics.jsonl and of results.csv.
   void validation(int64_t iteration, double kaggle, double ap);

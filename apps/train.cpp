@@ -12,6 +12,7 @@
 #include "apps/config.h"
 #include "apps/console.h"
 #include "apps/data_settings.h"
+#include "apps/deferred_losses.h"
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
 #include "apps/usage.h"
@@ -85,39 +86,32 @@ std::string ids_of(const Batch& batch) {
   return result;
 }
 
-// The five terms by their names in metrics.jsonl; Error where one is not finite.
-LossTerms read_losses(const Losses& losses, int64_t iteration, const Batch& batch) {
-  const LossTerms terms = {{"loss_rpn_cls", losses.rpn_cls.value().item()},
-                           {"loss_rpn_box", losses.rpn_box.value().item()},
-                           {"loss_cls", losses.cls.value().item()},
-                           {"loss_box", losses.box.value().item()},
-                           {"loss_mask", losses.mask.value().item()}};
-  for (const auto& [name, value] : terms) {
-    check(std::isfinite(value), "train", "iteration ", iteration, ": ", name, " is ", value,
-          " on images ", ids_of(batch), "; lower train.lr or set train.clip_norm");
+// The model before its first step, on the device to train on. What `weights` (may be null) lacks,
+// or has for other classes, stays as it was drawn.
+MaskRcnn first_model(const RunConfig& config, const WeightsFile* weights, Device device,
+                     RunFolder& folder) {
+  MaskRcnn model(config.model, config.train.seed);
+  if (weights != nullptr) {
+    const LoadReport report = load_weights(model, *weights, config.input.bgr);
+    for (const std::string& line : lines_of(report, *weights, model)) folder.log(line);
   }
-  return terms;
+  move_to(model, device);
+  return model;
 }
 
 class Training {
  public:
-  Training(const RunConfig& config, const Split& data, RunFolder& folder)
+  Training(const RunConfig& config, const Split& data, RunFolder& folder, MaskRcnn first)
       : config_(config),
         data_(data),
         folder_(folder),
-        model_(config.model, config.train.seed),
+        model_(std::move(first)),
         optimizer_(model_, optimizer_options(config)),
-        schedule_(schedule_options(config.train)) {
+        schedule_(schedule_options(config.train)),
+        losses_(model_.device(), config.train.log_every) {
     if (config.train.ema > 0) {
       average_ = std::make_unique<AverageState>(model_, config.train.ema);
     }
-  }
-
-  // Before the first step. What the file lacks, or has for other classes, stays as it was drawn.
-  void start_from(const WeightsFile& file) {
-    const LoadReport report = load_weights(model_, file, config_.input.bgr);
-    for (const std::string& line : lines_of(report, file, model_)) folder_.log(line);
-    if (average_) average_ = std::make_unique<AverageState>(model_, config_.train.ema);
   }
 
   // A run that ended before its first save begins anew.
@@ -177,28 +171,52 @@ class Training {
   }
 
   void step(const Batch& batch, double begin, double waited) {
+    const Device device = model_.device();
     const int64_t iteration = progress_.iteration;
     const double rate = learning_rate(schedule_, iteration, done());
-    const Losses losses = model_.losses(batch.images, batch.truth,
-                                        {config_.train.seed, static_cast<uint64_t>(iteration)});
-    const LossTerms terms = read_losses(losses, iteration, batch);
+    // The images that an error is about.
+    const auto named = [&](const auto& work) {
+      try {
+        return work();
+      } catch (const Error& error) {
+        fail("train", "iteration ", iteration, ", images ", ids_of(batch), ": ", error.what());
+      }
+    };
+    losses_.begin(iteration, ids_of(batch));
+    const Losses losses = named([&] {
+      return model_.losses(batch.images.to(device), moved(batch.truth, device),
+                           {config_.train.seed, static_cast<uint64_t>(iteration)});
+    });
+    losses_.add(losses);
     backward(losses.total());
-    try {
-      optimizer_.step(rate);
-    } catch (const Error& error) {
-      fail("train", "iteration ", iteration, ", images ", ids_of(batch), ": ", error.what());
-    }
+    named([&] { optimizer_.step(rate); });
     if (average_) average_->update(model_);
     ++progress_.iteration;
+    saved_ = false;
+    losses_.complete({.iteration = progress_.iteration, .rate = rate, .data_seconds = waited},
+                     optimizer_.norm());
+    images_ += batch.images.extent(0);
+    const std::vector<IterationRecord> read =
+        losses_.due() ? losses_.read() : std::vector<IterationRecord>();
     const double took = now_seconds() - begin;
     if (config_.train.minutes > 0) progress_.seconds += took;
-    saved_ = false;
-    folder_.iteration({.iteration = progress_.iteration,
-                       .losses = terms,
-                       .rate = rate,
-                       .images_per_second = static_cast<double>(batch.images.extent(0)) / took,
-                       .data_seconds = waited,
-                       .done = done()});
+    seconds_ += took;
+    record(read);
+  }
+
+  // Losses that still wait on the device. Before anything that tells how far the run is.
+  void record_waiting() { record(losses_.read()); }
+
+  // Images per second are those of all the iterations that were read together.
+  void record(std::vector<IterationRecord> records) {
+    if (records.empty()) return;
+    for (IterationRecord& one : records) {
+      one.images_per_second = static_cast<double>(images_) / seconds_;
+      one.done = done();
+      folder_.iteration(one);
+    }
+    images_ = 0;
+    seconds_ = 0;
   }
 
   // How many points of validation lie behind this iteration.
@@ -227,6 +245,7 @@ class Training {
     constexpr double kShareOfFirst = 0.6;
     const double budget = kShareOfFirst * 60 * train.minutes * train.eval_share /
                           static_cast<double>(std::size(kValidationPoints));
+    record_waiting();
     int64_t& images = progress_.validation_images;
     const std::optional<Validation> found =
         validate(config_, inference_weights(state()), data_.held_out,
@@ -247,6 +266,7 @@ class Training {
     write_weights(folder_.file("weights/best.safetensors"), state(), progress_.iteration);
   }
   void save() {
+    record_waiting();
     folder_.flush();
     save_checkpoint(folder_.file("weights"), state(), progress_);
     saved_ = true;
@@ -263,6 +283,9 @@ class Training {
   Progress progress_;
   bool saved_ = false;  // as it is now
   double saved_at_ = now_seconds();
+  DeferredLosses losses_;
+  int64_t images_ = 0;  // since losses were read, and the time that they took
+  double seconds_ = 0;
 };
 
 }  // namespace
@@ -279,6 +302,7 @@ int train_command(const Options& options) {
   use_classes(data.train, config.model.classes);
   use_classes(data.held_out, config.model.classes);
 
+  const Device device = chosen_device(options, Console(options));
   std::unique_ptr<const WeightsFile> weights;  // opened first: a wrong path makes no run folder
   const bool begun = options.resume && holds_checkpoint(options.out + "/weights");
   if (!begun && !config.model.weights.empty()) {
@@ -292,9 +316,8 @@ int train_command(const Options& options) {
   }
   folder.log(text("training on ", data.train.samples.size(), " images, validating on ",
                   data.held_out.samples.size()));
-  Training training(config, data, folder);
+  Training training(config, data, folder, first_model(config, weights.get(), device, folder));
   if (options.resume) training.resume();
-  if (weights) training.start_from(*weights);
   const int code = training.run();
   if (options.json) Console(options).result(training.summary());
   return code;

@@ -20,6 +20,7 @@ std::optional<Validation> validate(const RunConfig& config,
                                    const Dataset& dataset, int64_t limit, double seconds) {
   const auto start = std::chrono::steady_clock::now();
   MaskRcnn model = MaskRcnn::blank(config.model);
+  move_to(model, weights.begin()->second.device());
   load_state(model, weights);
   const Predictions found =
       predict_samples(model.prepared(), config, dataset.samples, [&](int64_t done) {

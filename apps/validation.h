@@ -20,7 +20,7 @@ struct Validation {
 
 // Scores `weights` on the first `limit` samples, one at least; once `seconds` have passed no
 // further image is begun (0: no limit). Nothing when the user interrupts. The model is built anew
-// from `config`, so training's own is not touched.
+// from `config`, where the weights are, so training's own is not touched.
 std::optional<Validation> validate(const RunConfig& config,
                                    const std::map<std::string, Tensor>& weights,
                                    const Dataset& dataset, int64_t limit, double seconds);

@@ -106,6 +106,8 @@ class Run(TrainCase):
         self.fails(2, "not both", *self.line("x", "--val", self.data, "--folds", 2, "--fold", 0))
         self.fails(1, "holds no run to resume", *self.line("x", "--resume"))
         self.fails(1, "at most 12", *self.line("x", "--folds", 13, "--fold", 0))
+        if not Path("/dev/nvidia0").exists():
+            self.fails(1, "--device: cuda cannot be used: ", *self.line("x", "--device", "cuda"))
         self.assertFalse((self.root / "x").exists())
 
     def test_validation_data_and_folds(self):

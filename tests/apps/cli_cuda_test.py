@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Drives `soma train` and `soma predict` on the emulated device: the losses and the detections are
+the CPU's, and the host waits as seldom as is promised.
+
+Usage: cli_cuda_test.py SOMA [NAME ...]
+"""
+
+import json
+
+from cli_support import TINY, Case, main
+
+
+SMALL = [*TINY, "model.backbone=resnet18", "model.backbone_width=4", "train.batch=1"]
+# Every candidate is sampled: a proposal that rounding moves across a limit is one of many then.
+SMALL += ["model.rpn_pre_nms_train=20", "model.rpn_post_nms_train=20", "train.rois=64"]
+
+
+class Emulator(Case):
+    IMAGES, SIZE = 4, "96x64"
+
+    def train(self, name, *words):
+        data = ["--data", self.data, "--out", self.root / name]
+        self.passes("train", *data, *SMALL, "train.eval_images=0", *words)
+        lines = (self.root / name / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def test_twenty_iterations_follow_the_cpu(self):
+        words = ["train.iterations=20", "train.log_every=8"]
+        cpu = self.train("cpu", *words, "--device", "cpu")
+        emulated = self.train("emulated", *words, "--device", "emulator")
+        self.assertEqual([line["iteration"] for line in emulated], list(range(1, 21)))
+        for expected, line in zip(cpu, emulated):
+            self.assertNotIn("gpu_launches", expected)
+            error = abs(line["total_loss"] - expected["total_loss"])
+            self.assertLess(error, 0.01 * expected["total_loss"], line)
+            self.assertGreater(line["gpu_launches"], 100)
+        # Losses are read every log_every iterations and before the save at the end.
+        waited = [line["iteration"] for line in emulated if line["host_syncs"] > 0]
+        self.assertEqual(waited, [8, 16, 20])
+        self.assertEqual(max(line["host_syncs"] for line in emulated), 1)
+        self.assertIn("device: emulator (cuda)", (self.root / "emulated/env.txt").read_text())
+
+    def test_detections_are_the_cpus(self):
+        self.train("run", "train.iterations=2", "--device", "cpu")
+        found = {}
+        for device in ["cpu", "emulator"]:
+            out = self.root / f"found {device}"
+            words = ["--model", self.root / "run", "--out", out, "--format", "coco"]
+            words += ["--images", self.data / "train", "--device", device, "test.score=0.01"]
+            self.passes("predict", *words)
+            found[device] = json.loads((out / "coco.json").read_text())
+        self.assertGreater(len(found["cpu"]), 0)
+        self.assertEqual(len(found["cpu"]), len(found["emulator"]))
+        for a, b in zip(found["cpu"], found["emulator"]):
+            self.assertEqual(a["image_id"], b["image_id"])
+            self.assertEqual(a["category_id"], b["category_id"])
+            self.assertAlmostEqual(a["score"], b["score"], places=3)
+            for x, y in zip(a["bbox"], b["bbox"]):
+                self.assertAlmostEqual(x, y, delta=1)
+
+    def test_a_run_goes_on_where_it_ended(self):
+        words = ["train.iterations=3", "--device", "emulator"]
+        whole = self.train("whole", *words)
+        self.train("parts", *words, "train.stop=2")
+        parts = self.train("parts", *words, "--resume")
+        same = [[line["total_loss"] for line in run] for run in (whole, parts)]
+        self.assertEqual(*same)
+        names = [f"weights/{name}.safetensors" for name in ["last", "state"]]
+        for name in names:
+            a, b = (self.root / run / name for run in ("whole", "parts"))
+            self.assertEqual(a.read_bytes(), b.read_bytes(), name)
+
+    def test_no_card_is_an_error(self):
+        words = ["train", "--data", self.data, "--out", self.root / "x", "--device", "cuda"]
+        self.fails(1, "this build has the emulator; build with -Dcuda=enabled", *words)
+        self.assertFalse((self.root / "x").exists())
+
+
+if __name__ == "__main__":
+    main()
