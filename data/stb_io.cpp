@@ -64,6 +64,20 @@ bool for_each_jpeg_segment(std::string_view bytes, Visit visit) {
   }
 }
 
+// Whether a segment of Huffman tables holds whole ones of at most 256 symbols: stb_image writes
+// more behind its table.
+bool holds_huffman_tables(std::string_view body) {
+  constexpr size_t kHead = 17;  // class and place, then how many symbols of 1 to 16 bits
+  while (!body.empty()) {
+    if (body.size() < kHead) return false;
+    size_t symbols = 0;
+    for (size_t bits = 1; bits < kHead; ++bits) symbols += static_cast<size_t>(byte_at(body, bits));
+    if (symbols > 256 || symbols > body.size() - kHead) return false;
+    body.remove_prefix(kHead + symbols);
+  }
+  return true;
+}
+
 bool is_frame(int64_t code) {
   return code >= 0xC0 && code <= 0xCF && code != 0xC4 && code != 0xC8 && code != 0xCC;
 }
@@ -127,8 +141,12 @@ Raster decode_jpeg(std::string_view bytes, const std::string& name) {
   check(size.height * size.width / kMostJpegPixels <= static_cast<int64_t>(bytes.size()), name,
         "is damaged or incomplete: JPEG: ", bytes.size(), " bytes cannot hold ", size.width, "x",
         size.height, " pixels");
-  if (!for_each_jpeg_segment(bytes, [](int64_t, std::string_view) { return true; }))
-    fail_damaged(name, "JPEG", "the file ends early");
+  const bool whole = for_each_jpeg_segment(bytes, [&](int64_t code, std::string_view body) {
+    if (code == 0xC4 && !holds_huffman_tables(body))
+      fail_damaged(name, "JPEG", "bad Huffman table");
+    return true;
+  });
+  if (!whole) fail_damaged(name, "JPEG", "the file ends early");
   return decode(bytes, name, "JPEG");
 }
 

@@ -14,7 +14,7 @@ if [ "${2:-}" = emulator ]; then
   build+=-emulator but=(--suite emulator) options=(-Dcuda=emulated)
   export TARGETS=tests/emulator_test
 fi
-export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 
 tools/build.sh "$build" -Db_sanitize="$sanitizer" -Db_lundef=false -Doptimization=1 -Ddebug=true \

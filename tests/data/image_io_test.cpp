@@ -161,6 +161,22 @@ TEST_CASE("wrong checksums of PNG pixels are errors") {
   CHECK(contains(error_of([&] { decode_image(png_of(1, 1, wrong), "x"); }), "data check"));
 }
 
+TEST_CASE("Huffman tables of more symbols than a table holds are refused") {
+  const auto jpeg = [](char of_each_length, size_t symbols) {
+    const size_t length = 2 + 17 + symbols;
+    std::string bytes("\xFF\xD8\xFF\xC0\x00\x0B\x08\x00\x08\x00\x08\x01\x01\x11\x00\xFF\xC4", 17);
+    bytes += {static_cast<char>(length >> 8), static_cast<char>(length & 255), '\0'};
+    return bytes + std::string(16, of_each_length) + std::string(symbols, 'x') + "\xFF\xD9";
+  };
+  const auto error = [](const std::string& bytes) {
+    return error_of([&] { decode_image(bytes, "x"); });
+  };
+  CHECK(contains(error(jpeg(17, 16 * 17)), "bad Huffman table"));
+  CHECK(contains(error(jpeg('\xFF', 16 * 255)), "bad Huffman table"));
+  CHECK(contains(error(jpeg(1, 15)), "bad Huffman table"));  // one symbol is missing
+  CHECK(!contains(error(jpeg(1, 16)), "bad Huffman table"));
+}
+
 TEST_CASE("what is no image is an error that says what was expected") {
   const TempDir dir;
   const auto error = [](const std::string& path) { return error_of([&] { read_image(path); }); };
