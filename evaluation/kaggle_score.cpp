@@ -5,14 +5,12 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
-#include "base/quantile.h"
-#include "base/random.h"
+#include "evaluation/bootstrap.h"
 
 namespace soma {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kResamples = 2000;
 
 Hits hits_from(const MaskPairs& table, const ImagePair& image, int k) {
   Hits hits{std::vector<int>(image.predictions.size()), std::vector<int>(image.truths.size())};
@@ -39,23 +37,6 @@ double mean_over_levels(const ImageScore& counts) {
     if (all > 0) sum += static_cast<double>(hit) / static_cast<double>(all);
   }
   return sum / kScoreLevels;
-}
-
-std::pair<double, double> bootstrap_interval(const std::vector<ImageScore>& images, uint64_t seed) {
-  if (images.empty()) return {kNan, kNan};
-  std::vector<double> means(kResamples);
-  parallel_chunks(kResamples, 100, [&](int64_t begin, int64_t end) {
-    for (int64_t resample = begin; resample < end; ++resample) {
-      Random random(seed, RandomUse::bootstrap, static_cast<uint32_t>(resample));
-      double sum = 0;
-      for (size_t i = 0; i < images.size(); ++i) {
-        sum += images[random.below(static_cast<uint32_t>(images.size()))].score;
-      }
-      means[static_cast<size_t>(resample)] = sum / static_cast<double>(images.size());
-    }
-  });
-  std::sort(means.begin(), means.end());
-  return {quantile(means, 0.025), quantile(means, 0.975)};
 }
 
 std::vector<ClassScore> class_scores(std::span<const ImagePair> images,
@@ -109,7 +90,9 @@ KaggleScore kaggle_score(std::span<const ImagePair> images, int class_count, uin
   });
   for (const ImageScore& image : result.images) result.mean += image.score;
   result.mean = images.empty() ? kNan : result.mean / static_cast<double>(images.size());
-  result.interval = bootstrap_interval(result.images, seed);
+  std::vector<double> scores;
+  for (const ImageScore& image : result.images) scores.push_back(image.score);
+  result.interval = bootstrap_interval(scores, seed);
   result.classes = class_scores(images, result.images, class_count);
   return result;
 }

@@ -6,7 +6,9 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "masks/nms.h"
 #include "masks/runs.h"
+#include "masks/shape.h"
 
 namespace soma {
 namespace {
@@ -45,6 +47,10 @@ T of_class(const std::vector<T>& values, int class_index, T otherwise) {
   return values[std::min(static_cast<size_t>(class_index), values.size() - 1)];
 }
 
+int64_t least_pixels(const OverlapRules& rules, int class_index) {
+  return std::max<int64_t>(1, of_class(rules.min_pixels, class_index, int64_t{1}));
+}
+
 int majority(const std::vector<Prediction>& predictions) {
   std::map<int, int> votes;
   for (const Prediction& prediction : predictions) ++votes[prediction.class_index];
@@ -65,15 +71,59 @@ void check_image(const ImagePredictions& image) {
   }
 }
 
-// Best first; scores that are no number are left out.
-std::vector<size_t> by_score(const std::vector<Prediction>& predictions) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < predictions.size(); ++i) {
-    if (!std::isnan(predictions[i].score)) order.push_back(i);
+// The detections with their masks mended and the scores that count; scores that are no number are
+// left out. Best first.
+std::vector<Prediction> prepared(const ImagePredictions& image, const OverlapRules& rules) {
+  std::vector<Prediction> result;
+  for (const Prediction& prediction : image.predictions) {
+    if (std::isnan(prediction.score)) continue;
+    result.push_back(prediction);
+    Prediction& one = result.back();
+    if (rules.score_by_mask && one.mean_probability > 0) one.score *= one.mean_probability;
+    if (rules.largest_piece) one.mask = largest_piece(one.mask);
+    if (rules.fill_holes) one.mask = fill_holes(one.mask);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return predictions[a].score > predictions[b].score; });
-  return order;
+  std::stable_sort(result.begin(), result.end(),
+                   [](const Prediction& a, const Prediction& b) { return a.score > b.score; });
+  return result;
+}
+
+// Leaves out what overlaps a better one by more than its class may.
+std::vector<Prediction> suppressed(std::vector<Prediction> predictions, const OverlapRules& rules) {
+  const bool none =
+      std::all_of(rules.max_iou.begin(), rules.max_iou.end(), [](double iou) { return iou >= 1; });
+  if (none) return predictions;
+  std::vector<Rle> masks;
+  std::vector<size_t> order;
+  for (const Prediction& prediction : predictions) {
+    order.push_back(masks.size());
+    masks.push_back(prediction.mask);
+  }
+  const std::vector<size_t> owner =
+      suppress_masks(masks, order, [&](size_t place, size_t rival, int64_t both) {
+        const auto shared = static_cast<double>(both);
+        const auto either = static_cast<double>(area(masks[place]) + area(masks[rival]) - both);
+        const double most = of_class(rules.max_iou, predictions[place].class_index, 1.0);
+        return shared / either > most ? shared / either : 0;
+      });
+  std::vector<Prediction> kept;
+  for (size_t i = 0; i < owner.size(); ++i)
+    if (owner[i] == i) kept.push_back(std::move(predictions[i]));
+  return kept;
+}
+
+// Detections that pass the limits of their class, the image's common one if it decides.
+std::vector<Prediction> limited(const ImagePredictions& image, const OverlapRules& rules) {
+  const int common_class = rules.majority_class ? majority(image.predictions) : 0;
+  std::vector<Prediction> result;
+  for (Prediction& prediction : prepared(image, rules)) {
+    if (rules.majority_class) prediction.class_index = common_class;
+    const int class_index = prediction.class_index;
+    if (prediction.score < of_class(rules.min_score, class_index, -HUGE_VALF)) continue;
+    if (area(prediction.mask) < least_pixels(rules, class_index)) continue;
+    result.push_back(std::move(prediction));
+  }
+  return suppressed(std::move(result), rules);
 }
 
 }  // namespace
@@ -81,24 +131,19 @@ std::vector<size_t> by_score(const std::vector<Prediction>& predictions) {
 std::vector<Prediction> resolve_overlaps(const ImagePredictions& image, const OverlapRules& rules) {
   check_mask_size(image.height, image.width);
   check_image(image);
-  const int common_class = rules.majority_class ? majority(image.predictions) : 0;
   Ground ground(image.height, image.width);
   std::vector<Prediction> kept;
-  for (const size_t place : by_score(image.predictions)) {
-    const Prediction& prediction = image.predictions[place];
-    const int class_index = rules.majority_class ? common_class : prediction.class_index;
-    if (prediction.score < of_class(rules.min_score, class_index, -HUGE_VALF)) continue;
-    const int64_t least = std::max<int64_t>(1, of_class(rules.min_pixels, class_index, int64_t{1}));
+  for (Prediction& prediction : limited(image, rules)) {
     const int64_t whole = area(prediction.mask);
-    if (whole < least) continue;
     Rle left = ground.free_part(prediction.mask);
+    if (rules.largest_piece && area(left) < whole) left = largest_piece(left);
     const int64_t left_area = area(left);
     const double taken = static_cast<double>(whole - left_area) / static_cast<double>(whole);
-    if (left_area < least || taken > rules.max_taken) continue;
+    if (left_area < least_pixels(rules, prediction.class_index) || taken > rules.max_taken)
+      continue;
     ground.take(left);
-    kept.push_back(prediction);
-    kept.back().class_index = class_index;
-    kept.back().mask = std::move(left);
+    prediction.mask = std::move(left);
+    kept.push_back(std::move(prediction));
   }
   return kept;
 }

@@ -1,6 +1,6 @@
-// From scored detections to the cells of an image: thresholds, then greedy removal of overlaps.
-// The best score takes its pixels first and a later mask keeps what is left, as the competition
-// demands: no pixel in two masks, nothing under the size limit after clipping.
+// From scored detections to the cells of an image: masks mended, thresholds, then greedy removal
+// of overlaps. The best score takes its pixels first and a later mask keeps what is left, as the
+// competition demands: no pixel in two masks, nothing under the size limit after clipping.
 #pragma once
 #include <vector>
 
@@ -17,9 +17,14 @@ struct OverlapRules {
   // The most frequent class among all detections given (the lowest of equals) becomes the class of
   // all: the competition's images hold one cell type each.
   bool majority_class = false;
+  // Of each class: a mask whose IoU with a better one of any class is above this is dropped first.
+  std::vector<double> max_iou;
+  bool score_by_mask = false;  // scores count times mean_probability, where that is known
+  bool fill_holes = false, largest_piece = false;  // of every mask, before it is measured
 };
 
-// The cells that stay, best score first (equal scores in the order given). Boxes stay the
+// The cells that stay, best score first (equal scores in the order given), with the scores that
+// counted. Boxes stay the
 // network's. Error when a mask has not the image's size or a class is negative.
 std::vector<Prediction> resolve_overlaps(const ImagePredictions& image, const OverlapRules& rules);
 

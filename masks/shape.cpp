@@ -1,5 +1,6 @@
 #include "masks/shape.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "masks/runs.h"
@@ -29,11 +30,10 @@ size_t root_of(std::vector<size_t>& parents, size_t place) {
   return place;
 }
 
-// Joins runs of neighbouring rows that touch and counts what stays apart.
-int64_t count_pieces(const std::vector<RowRun>& runs) {
+// For each run the first run of its piece: runs of neighbouring rows that touch are joined.
+std::vector<size_t> pieces_of(const std::vector<RowRun>& runs) {
   std::vector<size_t> parents(runs.size());
   std::iota(parents.begin(), parents.end(), size_t{0});
-  int64_t pieces = static_cast<int64_t>(runs.size());
   for (size_t above = 0, below = 0; below < runs.size(); ++below) {
     // `above` stays at the first run of the row before that can still touch.
     while (runs[above].row < runs[below].row - 1 ||
@@ -43,12 +43,18 @@ int64_t count_pieces(const std::vector<RowRun>& runs) {
     for (size_t other = above;
          runs[other].row == runs[below].row - 1 && runs[other].begin <= runs[below].end; ++other) {
       const size_t a = root_of(parents, other), b = root_of(parents, below);
-      if (a == b) continue;
-      parents[b] = a;
-      --pieces;
+      parents[std::max(a, b)] = std::min(a, b);
     }
   }
-  return pieces;
+  for (size_t i = 0; i < parents.size(); ++i) parents[i] = root_of(parents, i);
+  return parents;
+}
+
+int64_t count_pieces(const std::vector<RowRun>& runs) {
+  const std::vector<size_t> pieces = pieces_of(runs);
+  int64_t count = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) count += pieces[i] == i;
+  return count;
 }
 
 // Pieces less holes, from the squares of 2 x 2 pixels with one, three and two opposite ones inside
@@ -85,6 +91,46 @@ MaskShape shape_of(const Rle& mask) {
     shape.cut_rows += std::max<int64_t>(0, runs[i].row - runs[i - 1].row - 1);
   }
   return shape;
+}
+
+Rle largest_piece(const Rle& mask) {
+  const std::vector<RowRun> runs = row_runs(mask);
+  const std::vector<size_t> pieces = pieces_of(runs);
+  std::vector<int64_t> sizes(runs.size());
+  for (size_t i = 0; i < runs.size(); ++i) sizes[pieces[i]] += runs[i].end - runs[i].begin;
+  const auto largest =
+      static_cast<size_t>(std::max_element(sizes.begin(), sizes.end()) - sizes.begin());
+  RunBuilder out(mask.height, mask.width);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const int64_t row = runs[i].row * mask.width;
+    if (pieces[i] == largest) out.add(row + runs[i].begin, row + runs[i].end);
+  }
+  return out.finish();
+}
+
+Rle fill_holes(const Rle& mask) {
+  const PixelBox box = bounds(mask);
+  if (box.width == 0) return mask;
+  // Whatever background is reached from outside without crossing corners stays background.
+  std::vector<uint8_t> pixels = decode_window(mask, box);
+  constexpr uint8_t kOutside = 2;
+  std::vector<int64_t> open;
+  const auto reach = [&](int64_t y, int64_t x) {
+    if (y < 0 || x < 0 || y >= box.height || x >= box.width) return;
+    uint8_t& pixel = pixels[static_cast<size_t>(y * box.width + x)];
+    if (pixel != 0) return;
+    pixel = kOutside;
+    open.push_back(y * box.width + x);
+  };
+  for (int64_t y = 0; y < box.height; ++y) reach(y, 0), reach(y, box.width - 1);
+  for (int64_t x = 0; x < box.width; ++x) reach(0, x), reach(box.height - 1, x);
+  while (!open.empty()) {
+    const int64_t y = open.back() / box.width, x = open.back() % box.width;
+    open.pop_back();
+    reach(y - 1, x), reach(y + 1, x), reach(y, x - 1), reach(y, x + 1);
+  }
+  for (uint8_t& pixel : pixels) pixel = pixel != kOutside;
+  return encode_window(pixels, box, mask.height, mask.width);
 }
 
 }  // namespace soma

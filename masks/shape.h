@@ -13,4 +13,9 @@ struct MaskShape {
 // All zero for an empty mask.
 MaskShape shape_of(const Rle& mask);
 
+// The mask with its holes, as MaskShape counts them, filled.
+Rle fill_holes(const Rle& mask);
+// The piece with the most pixels, the first of equals in row order; an empty mask stays empty.
+Rle largest_piece(const Rle& mask);
+
 }  // namespace soma

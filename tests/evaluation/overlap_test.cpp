@@ -164,6 +164,58 @@ TEST_CASE("the last limit serves the classes past the end; a score that is no nu
   CHECK(resolve_overlaps(image, rules).empty());
 }
 
+TEST_CASE("masks too much alike: only the better stays, by the limit of its class") {
+  ImagePredictions image = empty_image();
+  add(image, rectangle(0, 0, 4, 4), 0.9f, 0);
+  add(image, rectangle(2, 0, 4, 4), 0.5f, 1);  // IoU 8 / 24
+  OverlapRules rules;
+  rules.max_iou = {1, 0.34};
+  CHECK(resolve_overlaps(image, rules).size() == 2);
+  rules.max_iou = {1, 0.33};
+  const std::vector<Prediction> kept = resolve_overlaps(image, rules);
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].score == 0.9f);
+  rules.max_iou = {0.1, 1};
+  CHECK(resolve_overlaps(image, rules).size() == 2);
+  rules.min_score = {0.95f, 0};  // what does not pass suppresses nothing
+  rules.max_iou = {0.1};
+  CHECK(resolve_overlaps(image, rules).size() == 1);
+}
+
+TEST_CASE("scores count times the mean mask probability, where it is known") {
+  ImagePredictions image = empty_image();
+  add(image, rectangle(0, 0, 4, 4), 0.75f);
+  add(image, rectangle(2, 0, 4, 4), 0.5f);
+  image.predictions[0].mean_probability = 0.5f;
+  OverlapRules rules;
+  rules.score_by_mask = true;
+  const std::vector<Prediction> kept = resolve_overlaps(image, rules);
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].score == 0.5f);
+  CHECK(kept[1].score == 0.375f);
+  CHECK(area(kept[1].mask) == 8);
+  rules.min_score = {0.4f};
+  CHECK(resolve_overlaps(image, rules).size() == 1);
+}
+
+TEST_CASE("masks are mended before they are measured") {
+  ImagePredictions image = empty_image();
+  Pixels ring = rectangle(1, 1, 5, 5);
+  ring[3 * kWidth + 3] = 0;
+  ring[12 * kWidth + 9] = 1;
+  add(image, ring, 0.9f);
+  add(image, rectangle(0, 3, 9, 1), 0.5f);  // the ring leaves a pixel on its left, three right
+  OverlapRules rules;
+  CHECK(area(resolve_overlaps(image, rules)[0].mask) == 25);
+  rules.largest_piece = true;
+  std::vector<Prediction> kept = resolve_overlaps(image, rules);
+  CHECK(area(kept[0].mask) == 24);
+  CHECK(kept[1].mask == encode_mask(rectangle(6, 3, 3, 1), kHeight, kWidth));
+  rules.fill_holes = true;
+  CHECK(resolve_overlaps(image, rules)[0].mask ==
+        encode_mask(rectangle(1, 1, 5, 5), kHeight, kWidth));
+}
+
 TEST_CASE("nothing in, nothing out; wrong sizes are an error") {
   OverlapRules rules;
   rules.majority_class = true;

@@ -98,5 +98,43 @@ TEST_CASE("no pixels have no shape") {
   CHECK(shape_of(Rle{3, 4, {0, 12}}).pieces == 1);  // one run over all rows
 }
 
+TEST_CASE("holes are filled and pieces picked as a flood fill says") {
+  Random random(6, RandomUse::test);
+  for (int round = 0; round < 300; ++round) {
+    const int64_t height = 1 + random.below(9), width = 1 + random.below(9);
+    Pixels pixels(static_cast<size_t>(height * width));
+    for (uint8_t& pixel : pixels) pixel = random.below(5) > 1;
+    const Rle mask = encode_mask(pixels, height, width);
+    Pixels rimmed(static_cast<size_t>((height + 2) * (width + 2)));
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x)
+        rimmed[static_cast<size_t>((y + 1) * (width + 2) + x + 1)] =
+            pixels[static_cast<size_t>(y * width + x)];
+    flood(rimmed, height + 2, width + 2, 0, 0, 0, false);
+    Pixels filled(pixels.size()), largest(pixels.size()), left = pixels;
+    int64_t most = 0;
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = 0; x < width; ++x) {
+        const auto at = static_cast<size_t>(y * width + x);
+        filled[at] = rimmed[static_cast<size_t>((y + 1) * (width + 2) + x + 1)] != 2;
+        if (left[at] != 1) continue;
+        Pixels piece = left;
+        flood(piece, height, width, y, x, 1, true);
+        int64_t size = 0;
+        for (size_t p = 0; p < piece.size(); ++p) {
+          piece[p] = piece[p] == 2;
+          if (piece[p]) left[p] = 0, ++size;
+        }
+        if (size > most) most = size, largest = piece;
+      }
+    }
+    CHECK(fill_holes(mask) == encode_mask(filled, height, width));
+    CHECK(largest_piece(mask) == encode_mask(largest, height, width));
+    CHECK(shape_of(fill_holes(mask)).holes == 0);
+  }
+  CHECK(fill_holes({}) == Rle{});
+  CHECK(empty(largest_piece(encode_mask(Pixels(6), 2, 3))));
+}
+
 }  // namespace
 }  // namespace soma
