@@ -158,9 +158,8 @@ void bench_model(const Options& options, const Console& console) {
   MaskRcnn blank = MaskRcnn::blank(config.model);
   load_state(blank, random_weights(config, scene));
   const MaskRcnn model = blank.prepared();
-  const auto whole_pass = [&] {
-    predict_image(model, config, scene.dataset.samples[0], scene.image);
-  };
+  const LoadedModels whole = {config, detector_of(model, config)};
+  const auto whole_pass = [&] { predict_image(whole, scene.dataset.samples[0], scene.image); };
   whole_pass();  // warms the memory cache
   reset_peak(Device::cpu);
   Stages stages;

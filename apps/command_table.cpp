@@ -143,6 +143,19 @@ void declare_bench(CLI::App& app, Options& o) {
       ->capture_default_str();
 }
 
+void declare_tune(CLI::App& app, Options& o) {
+  add_data(app, o);
+  add_model(app, o, false);
+  app.add_option("--predictions", o.predictions,
+                 "folder of raw masks (predict --format raw) or COCO results");
+  o.out = "tuned.toml";
+  app.add_option("--out", o.out, "the settings found, for --config")->capture_default_str();
+  app.add_option("--folds", o.folds, "parts that are left out in turn to measure the gain")
+      ->check(CLI::Range(2, 1000))
+      ->default_str("5");
+  add_config(app, o);
+}
+
 void declare_info(CLI::App& app, Options& o) {
   app.add_option("--model", o.models, "list the tensors of this run folder or weights file")
       ->expected(1);
@@ -198,6 +211,12 @@ const std::vector<TableRow>& command_table() {
       {{"show", "draw the cells of DATA, and predictions beside them",
         "soma show --data DATA --out pictures --ids a,b", show_command},
        declare_show,
+       true},
+      {{"tune", "find thresholds on held-out DATA, and whether they are more than luck",
+        "soma tune --data DATA/test.csv --images DATA/test --predictions cells/raw --out "
+        "tuned.toml",
+        tune_command},
+       declare_tune,
        true},
       {{"submit", "predictions to a submission without overlaps",
         "soma submit --predictions cells/coco.json --images DATA/test --out submission.csv "

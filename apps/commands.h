@@ -15,5 +15,6 @@ int stats_command(const Options& options);
 int submit_command(const Options& options);
 int synth_command(const Options& options);
 int train_command(const Options& options);
+int tune_command(const Options& options);
 
 }  // namespace soma

@@ -8,6 +8,7 @@
 #include "apps/config_value.h"
 #include "apps/setting.h"
 #include "apps/usage.h"
+#include "ensemble/views.h"
 
 namespace soma {
 namespace {
@@ -154,9 +155,30 @@ void add_test(Keys& key, TestConfig& test) {
   key("test.min_side", test.min_side, from(0, kPixels));
   key("test.submission_score", test.submission_score, from(0, 1));
   key("test.min_pixels", test.min_pixels, from(0, 1e9));
+  key("test.mask_nms", test.mask_nms, from(0, 1));
+  key("test.max_taken", test.max_taken, from(0, 1));
+  key("test.majority_class", test.majority_class);
+  key("test.score_by_mask", test.score_by_mask);
+  key("test.fill_holes", test.fill_holes);
+  key("test.largest_piece", test.largest_piece);
   key("test.clip_final", test.clip_final);
   key("test.paste", test.paste.rule, one_of({"torchvision", "detectron2"}));
   key("test.mask_threshold", test.paste.threshold, from(0, 1));
+}
+
+void add_ensemble(Keys& key, EnsembleConfig& ensemble) {
+  key("test.fusion", ensemble.fusion,
+      one_of({"nms", "soft_nms", "nmw", "wbf", "mask_nms", "inside"}));
+  key("test.fusion_iou", ensemble.iou, from(0, 1));
+  key("test.fusion_sigma", ensemble.sigma, from(1e-3, 1e3));
+  key("test.fusion_per_class", ensemble.per_class);
+  key("test.fusion_weights", ensemble.weights, from(1e-6, 1e6));
+  key("test.fusion_masks", ensemble.masks, one_of({"best", "mean"}));
+  key("test.views", ensemble.views);
+  key("test.views_inside", ensemble.views_inside);
+  key("test.tile", ensemble.tile, from(0, kPixels));
+  key("test.tile_overlap", ensemble.tile_overlap, from(0, kPixels));
+  key("test.fusion_confidence", ensemble.confidence, one_of({"mean", "max"}));
 }
 
 std::vector<Key> keys_of(RunConfig& config) {
@@ -169,6 +191,7 @@ std::vector<Key> keys_of(RunConfig& config) {
   add_augment(keys, config.augment);
   add_train(keys, config);
   add_test(keys, config.test);
+  add_ensemble(keys, config.ensemble);
   return std::move(keys.keys);
 }
 
@@ -205,11 +228,17 @@ void check_config(const RunConfig& config) {
   check_usage(!config.test.submission_score.empty(), "test.submission_score",
               "expected one score at least");
   check_usage(!config.test.min_pixels.empty(), "test.min_pixels", "expected one size at least");
+  check_usage(!config.test.mask_nms.empty(), "test.mask_nms", "expected one IoU at least");
   check_usage(std::is_sorted(config.train.steps.begin(), config.train.steps.end()), "train.steps",
               "expected ascending numbers");
+  const EnsembleConfig& ensemble = config.ensemble;
+  check_usage(ensemble.tile == 0 || ensemble.tile_overlap < ensemble.tile, "test.tile_overlap",
+              "expected less than test.tile, ", ensemble.tile, ", got ", ensemble.tile_overlap);
+  check_usage(!config.ensemble.views.empty(), "test.views", "expected one view at least");
   try {
     check_config(config.input);
     check_config(config.augment);
+    for (const std::string& view : config.ensemble.views) parse_view(view);
   } catch (const Error& error) {
     throw UsageError(error.what());
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/config.h"
+#include "ensemble/config.h"
 #include "models/maskrcnn/config.h"
 
 namespace soma {
@@ -47,6 +48,7 @@ struct RunConfig {
   AugmentConfig augment;
   TrainConfig train;
   TestConfig test;
+  EnsembleConfig ensemble;  // test.fusion...: how several models become one
 };
 
 // Every setting of a preset; model.classes and model.weights stay. UsageError: no such preset.

@@ -2,15 +2,25 @@
 
 #include <filesystem>
 
+#include "apps/usage.h"
 #include "base/check.h"
-#include "data/preprocess.h"
-#include "evaluation/overlap.h"
 #include "models/maskrcnn/load_weights.h"
 
 namespace soma {
 namespace {
 
 namespace fs = std::filesystem;
+
+RunConfig config_of(const std::string& weights, std::vector<std::string> files,
+                    const std::vector<std::string>& overrides) {
+  if (files.empty() && !configuration_of(weights).empty()) {
+    files.push_back(configuration_of(weights));
+  }
+  RunConfig config = load_config(files, overrides);
+  check(!config.model.classes.empty(), weights,
+        "has no configuration beside it; give --config FILE or model.classes=[...]");
+  return config;
+}
 
 }  // namespace
 
@@ -32,28 +42,30 @@ std::string weights_of(const std::string& model) {
   fail(model, "has no weights/best.safetensors; give a run folder or a weights file");
 }
 
-LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
-                       const std::vector<std::string>& overrides, Device device) {
-  const std::string weights = weights_of(model);
-  std::vector<std::string> files = config_files;
-  if (files.empty() && !configuration_of(weights).empty()) {
-    files.push_back(configuration_of(weights));
+LoadedModels load_models(const std::vector<std::string>& models,
+                         const std::vector<std::string>& config_files,
+                         const std::vector<std::string>& overrides) {
+  std::vector<Member> members;
+  RunConfig first;
+  for (const std::string& model : models) {
+    const std::string weights = weights_of(model);
+    const RunConfig config = config_of(weights, config_files, overrides);
+    MaskRcnn network = MaskRcnn::blank(config.model);
+    load_all_weights(network, WeightsFile(weights), config.input.bgr);
+    move_to(network, device);
+    if (members.empty()) first = config;
+    members.push_back({network.prepared(), config.input});
   }
-  RunConfig config = load_config(files, overrides);
-  check(!config.model.classes.empty(), weights,
-        "has no configuration beside it; give --config FILE or model.classes=[...]");
-  MaskRcnn network = MaskRcnn::blank(config.model);
-  load_all_weights(network, WeightsFile(weights), config.input.bgr);
-  move_to(network, device);
-  return {config, network.prepared()};
+  const size_t weights = first.ensemble.weights.size();
+  check_usage(weights == 0 || weights == models.size(), "test.fusion_weights",
+              "expected one for each of ", models.size(), " models, got ", weights);
+  return {first, Detector(std::move(members), first.ensemble, first.test)};
 }
 
-SoftImage detect_image(const MaskRcnn& model, const RunConfig& config, const Image& image) {
-  const NetworkInput input = preprocess(image, config.input);
-  const Device device = model.device();
-  return {
-      model.detect_softly(input.images.to(device), input.size_tensor().to(device), config.test)[0],
-      {image.height, image.width, 1 / input.scale_y, 1 / input.scale_x}};
+Detector detector_of(const MaskRcnn& model, const RunConfig& config) {
+  EnsembleConfig alone = config.ensemble;
+  alone.weights.clear();
+  return Detector({{model, config.input}}, alone, config.test);
 }
 
 ImagePredictions predictions_of(const SoftImage& soft, const Sample& sample,
@@ -62,12 +74,12 @@ ImagePredictions predictions_of(const SoftImage& soft, const Sample& sample,
           soft.frame.height, soft.frame.width, paste_detections(soft.detections, soft.frame, test)};
 }
 
-ImagePredictions predict_image(const MaskRcnn& model, const RunConfig& config, const Sample& sample,
+ImagePredictions predict_image(const LoadedModels& models, const Sample& sample,
                                const Image& image) {
-  return predictions_of(detect_image(model, config, image), sample, config.test);
+  return predictions_of(models.detector.detect(image), sample, models.config.test);
 }
 
-std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test) {
+OverlapRules overlap_rules(const TestConfig& test) {
   OverlapRules rules;
   for (const double score : test.submission_score) {
     rules.min_score.push_back(static_cast<float>(score));
@@ -75,7 +87,17 @@ std::vector<Prediction> submitted_cells(const ImagePredictions& image, const Tes
   for (const double pixels : test.min_pixels) {
     rules.min_pixels.push_back(static_cast<int64_t>(pixels));
   }
-  return resolve_overlaps(image, rules);
+  rules.max_iou = test.mask_nms;
+  rules.max_taken = test.max_taken;
+  rules.majority_class = test.majority_class;
+  rules.score_by_mask = test.score_by_mask;
+  rules.fill_holes = test.fill_holes;
+  rules.largest_piece = test.largest_piece;
+  return rules;
+}
+
+std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test) {
+  return resolve_overlaps(image, overlap_rules(test));
 }
 
 }  // namespace soma

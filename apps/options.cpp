@@ -46,11 +46,14 @@ void take_assignments(const CLI::App& app, bool takes_keys, std::vector<std::str
 
 // What CLI11 cannot tell.
 void check_together(const Options& o) {
-  check_usage((o.folds > 0) == (o.fold >= 0), "--folds", "--folds K and --fold I go together");
-  check_usage(o.folds == 0 || o.fold < o.folds, "--fold", "expected 0 to ", o.folds - 1, ", got ",
-              o.fold);
+  const bool trains = o.command == "train";
+  check_usage(!trains || (o.folds > 0) == (o.fold >= 0), "--folds",
+              "--folds K and --fold I go together");
+  check_usage(!trains || o.folds == 0 || o.fold < o.folds, "--fold", "expected 0 to ", o.folds - 1,
+              ", got ", o.fold);
   check_usage(o.folds == 0 || o.val.empty(), "--folds", "give --val or --folds, not both");
-  check_usage(o.command != "eval" || o.models.empty() != o.predictions.empty(), "eval",
+  const bool scores = o.command == "eval" || o.command == "tune";
+  check_usage(!scores || o.models.empty() != o.predictions.empty(), o.command,
               "give either --model or --predictions");
 }
 

@@ -75,7 +75,9 @@ class Outputs {
       write_png(path("overlays/" + cells.id + ".png"), draw_marks(image, marks));
     }
     if (wanted("labels")) write_labels(path("labels/" + cells.id), label_cells(cells));
-    if (wanted("raw")) write_raw(path("raw/" + cells.id + ".safetensors"), soft);
+    if (wanted("raw")) {
+      write_raw(path("raw/" + cells.id + ".safetensors"), soft, config_.model.classes);
+    }
     if (wanted("measurements")) {
       measurements_ += measurement_rows(cells, image, config_.model.classes);
     }
@@ -126,16 +128,15 @@ ImagePredictions cells_of(const ImagePredictions& found, const TestConfig& test)
 
 // Times the image of middle size, once warm, and tells what all of them will take: in proportion
 // to their pixels where the network sees them in their own size, else to their number.
-int predict_time(const LoadedModel& loaded, std::vector<Sample> samples, const Console& console) {
+int predict_time(const LoadedModels& loaded, std::vector<Sample> samples, const Console& console) {
   const auto pixels = [](const Sample& s) { return static_cast<double>(s.height * s.width); };
   std::sort(samples.begin(), samples.end(),
             [&](const Sample& a, const Sample& b) { return pixels(a) < pixels(b); });
   const Sample& middle = samples[samples.size() / 2];
   const Image image = read_image(middle.path);
-  predict_image(loaded.model, loaded.config, middle, image);
+  predict_image(loaded, middle, image);
   const auto start = std::chrono::steady_clock::now();
-  cells_of(predict_image(loaded.model, loaded.config, middle, read_image(middle.path)),
-           loaded.config.test);
+  cells_of(predict_image(loaded, middle, read_image(middle.path)), loaded.config.test);
   const std::chrono::duration<double> one = std::chrono::steady_clock::now() - start;
   double units = 0;
   for (const Sample& sample : samples) {
@@ -173,13 +174,11 @@ void say_end(const Console& console, const std::string& out, int64_t images, int
 
 int predict_command(const Options& options) {
   watch_interrupts();
-  check_usage(options.models.size() == 1, "predict", "needs one --model, got ",
-              options.models.size());
   formats_of(options);
   const Console console(options);
   const Device device = chosen_device(options, console);
-  const LoadedModel loaded =
-      load_model(options.models[0], config_files(options), options.overrides, device);
+  const LoadedModels loaded =
+      load_models(options.models, config_files(options), options.overrides, device);
   const Dataset images = list_images(options.images);
   for (const std::string& warning : images.warnings) console.warn(warning);
   if (options.dry_run) return predict_time(loaded, images.samples, console);
@@ -193,7 +192,7 @@ int predict_command(const Options& options) {
       bar.advance(done++);
       Image image;
       if (!read_or_warn(sample, image, console)) continue;
-      const SoftImage soft = detect_image(loaded.model, loaded.config, image);
+      const SoftImage soft = loaded.detector.detect(image);
       ImagePredictions found = predictions_of(soft, sample, loaded.config.test);
       ImagePredictions cells = cells_of(found, loaded.config.test);
       const int64_t here = std::ssize(cells.predictions);

@@ -2,23 +2,22 @@
 
 #include <algorithm>
 
-#include "apps/inference.h"
 #include "base/parallel.h"
 #include "base/read_file.h"
 #include "data/coco_results.h"
 #include "data/image_io.h"
+#include "data/split.h"
 #include "data/submission.h"
 
 namespace soma {
 
-Predictions predict_samples(const MaskRcnn& model, const RunConfig& config,
-                            const std::vector<Sample>& samples,
+Predictions predict_samples(const LoadedModels& models, const std::vector<Sample>& samples,
                             const std::function<bool(int64_t)>& go_on) {
   Predictions result;
   result.detections = true;
   for (const Sample& sample : samples) {
     if (!go_on(std::ssize(result.images))) break;
-    result.images.push_back(predict_image(model, config, sample, read_image(sample.path)));
+    result.images.push_back(predict_image(models, sample, read_image(sample.path)));
   }
   return result;
 }
@@ -50,6 +49,14 @@ Dataset images_for_predictions(const std::vector<std::string>& paths) {
   dataset.category_ids.clear();
   for (int64_t id = 1; id <= kMostCategories; ++id) dataset.category_ids.push_back(id);
   return dataset;
+}
+
+void join_classes(Dataset& dataset, std::vector<std::string> classes) {
+  if (dataset.classes.size() == 1 && classes.size() == 1) dataset.classes = classes;
+  for (const std::string& name : dataset.classes) {
+    if (std::find(classes.begin(), classes.end(), name) == classes.end()) classes.push_back(name);
+  }
+  use_classes(dataset, classes);
 }
 
 std::vector<ImagePredictions> submitted_cells(const Predictions& predictions,

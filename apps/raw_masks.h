@@ -13,6 +13,15 @@ namespace soma {
 //   classes i32 [M]          places in model.classes, from 0
 //   masks   f32 [M, 28, 28]  probability of the cell, on a grid that spans the box
 //   size    i64 [2]          height and width of the image
-void write_raw(const std::string& path, const SoftImage& image);
+// and, among the file's metadata, `classes`: their names, one a line.
+void write_raw(const std::string& path, const SoftImage& image,
+               const std::vector<std::string>& classes);
+
+// The same back, every size and class checked. Error: one line that names the file.
+struct RawImage {
+  SoftImage image;
+  std::vector<std::string> classes;
+};
+RawImage read_raw(const std::string& path);
 
 }  // namespace soma

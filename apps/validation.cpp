@@ -22,11 +22,11 @@ std::optional<Validation> validate(const RunConfig& config,
   MaskRcnn model = MaskRcnn::blank(config.model);
   move_to(model, weights.begin()->second.device());
   load_state(model, weights);
-  const Predictions found =
-      predict_samples(model.prepared(), config, dataset.samples, [&](int64_t done) {
-        const bool late = seconds > 0 && done > 0 && seconds_since(start) > seconds;
-        return done < limit && !late && !interrupted();
-      });
+  const LoadedModels models = {config, detector_of(model.prepared(), config)};
+  const Predictions found = predict_samples(models, dataset.samples, [&](int64_t done) {
+    const bool late = seconds > 0 && done > 0 && seconds_since(start) > seconds;
+    return done < limit && !late && !interrupted();
+  });
   if (interrupted()) return std::nullopt;
   const std::span samples = std::span(dataset.samples).first(found.images.size());
   const Scores scores = score_predictions(samples, dataset.classes,

@@ -77,6 +77,11 @@ struct TestConfig {
   // Of the cells that are submitted, drawn and measured, per class (the last value goes on).
   std::vector<double> submission_score = {0.5};
   std::vector<double> min_pixels = {0};
+  std::vector<double> mask_nms = {1};  // IoU of masks above which only the better one stays
+  double max_taken = 1;         // a mask of which better ones hold more than this share goes whole
+  bool majority_class = false;  // an image's most frequent class becomes that of all its cells
+  bool score_by_mask = false;   // scores times the mean mask probability
+  bool fill_holes = false, largest_piece = false;  // of each mask
 };
 
 // Model and test settings of a preset. Error naming the three when `name` is none of them.

@@ -53,8 +53,8 @@ Detections MaskRcnn::detections(const Proposals& proposals, const BoxOutputs& ou
           take(group.reshape({images * count}), index).reshape({images, limit}), kept.count};
 }
 
-Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
-                                    const Detections& detections) const {
+Tensor MaskRcnn::mask_logits(const std::vector<Variable>& features,
+                             const Detections& detections) const {
   const NoGradScope scope;
   const Tensor flat_label = detections.label.reshape({detections.label.numel()});
   const Compacted chosen = compact(flat_label, static_cast<int64_t>(config_.classes.size()));
@@ -69,9 +69,15 @@ Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
     const Variable pooled =
         pool_rois(config_, features, rois.slice(first, last), config_.mask_pool);
     const Variable logits = mask_head_(pooled, label.slice(first, last));
-    result.slice(first, last).copy_from(sigmoid(logits).value().to(DType::f32));
+    result.slice(first, last).copy_from(logits.value().to(DType::f32));
   }
   return result;
+}
+
+Tensor MaskRcnn::mask_probabilities(const std::vector<Variable>& features,
+                                    const Detections& detections) const {
+  const NoGradScope scope;
+  return sigmoid(mask_logits(features, detections)).value();
 }
 
 Tensor boxes_in_file(const Tensor& boxes, const ImageFrame& frame) {

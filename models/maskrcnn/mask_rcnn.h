@@ -70,7 +70,9 @@ class MaskRcnn : public Module {
   BoxOutputs box_outputs(const std::vector<Variable>& features, const Proposals& proposals) const;
   Detections detections(const Proposals& proposals, const BoxOutputs& outputs,
                         const Tensor& image_size, const TestConfig& test) const;
-  // Mask probabilities f32 [M, 28, 28] of the M = sum(count) detections, image by image.
+  // Mask logits, or probabilities, f32 [M, 28, 28] of the M = sum(count) detections, image by
+  // image.
+  Tensor mask_logits(const std::vector<Variable>& features, const Detections& detections) const;
   Tensor mask_probabilities(const std::vector<Variable>& features,
                             const Detections& detections) const;
   // All of the above, image by image; on the host, wherever the model ran.

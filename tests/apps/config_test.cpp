@@ -56,11 +56,12 @@ std::vector<std::string> other_values(const std::string& value) {
   if (value == "true") return {"false"};
   if (value == "false") return {"true"};
   if (value[0] == '[')
-    return {"[0.5, 0.75]", "[1, 2, 3]", "[\"a\", \"b\"]", "[64]", "[[1], [2], [3], [4], [5]]"};
+    return {"[0.5, 0.75]", "[1, 2, 3]", "[\"a\", \"b\"]",
+            "[\"h\"]",     "[64]",      "[[1], [2], [3], [4], [5]]"};
   if (value[0] == '"')
-    return {"resnet18", "torchvision", "group",   "res3", "adamw", "cosine",
-            "bf16",     "shapes",      "dataset", "stem", "text"};
-  return {"9", "0.25", "0.3"};
+    return {"resnet18", "torchvision", "group", "res3", "adamw", "cosine", "bf16",
+            "shapes",   "dataset",     "stem",  "wbf",  "mean",  "max",    "text"};
+  return {"9", "0.25", "0.3", "512"};
 }
 
 }  // namespace
