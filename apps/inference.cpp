@@ -44,7 +44,7 @@ std::string weights_of(const std::string& model) {
 
 LoadedModels load_models(const std::vector<std::string>& models,
                          const std::vector<std::string>& config_files,
-                         const std::vector<std::string>& overrides) {
+                         const std::vector<std::string>& overrides, Device device) {
   std::vector<Member> members;
   RunConfig first;
   for (const std::string& model : models) {

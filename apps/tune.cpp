@@ -46,7 +46,8 @@ std::vector<ImagePredictions> pasted(const SoftImage& soft, const Sample& sample
 }
 
 Trials trials_of_models(const Options& options, const Console& console, Dataset& dataset) {
-  const LoadedModels models = load_models(options.models, config_files(options), options.overrides);
+  const LoadedModels models = load_models(options.models, config_files(options), options.overrides,
+                                          chosen_device(options, console));
   join_classes(dataset, models.config.model.classes);
   Trials trials{models.config, thresholds_around(models.config.test.paste.threshold), {}};
   ProgressBar bar(console, "predict", std::ssize(dataset.samples));
