@@ -234,7 +234,8 @@ TEST_CASE("a wrong type or value is refused with what is expected") {
       {"train.lr=,", "expected a number"},
       {"train.lr=#", "expected a number"},
   };
-  for (const auto& [assignment, words] : cases) {
+  for (const auto& [assignment_of_case, words] : cases) {
+    const auto& assignment = assignment_of_case;
     const std::string error = error_of({}, {assignment});
     CHECK_MESSAGE(has(error, words), assignment, " gave: ", error);
     CHECK_FALSE(has(error, "\n"));

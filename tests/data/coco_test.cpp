@@ -247,7 +247,8 @@ TEST_CASE("what is wholly broken is one line") {
       {"{\"x\": " + std::string(100000, '[') + std::string(100000, ']') + "}",
        "nested deeper than"},
   };
-  for (const auto& [json, message] : cases) {
+  for (const auto& [json_of_case, message] : cases) {
+    const auto& json = json_of_case;
     const std::string error = folder.error(json);
     INFO(json.substr(0, 200));
     CHECK_MESSAGE(contains(error, message), error);

@@ -190,7 +190,8 @@ TEST_CASE("competition strings in any other form are errors that say what and wh
       {"1 2\v", "whole numbers"},
       {"nan 1", "got 'nan'"},
   };
-  for (const auto& [runs, message] : kCases) {
+  for (const auto& [runs_of_case, message] : kCases) {
+    const auto& runs = runs_of_case;
     INFO(runs);
     const std::string error = error_of([&] { parse_competition_runs(runs, 2, 3); });
     CHECK_MESSAGE(contains(error, message), error);

@@ -70,7 +70,8 @@ void check_loaded(MaskRcnn& model, const NamedTensors& expected, const LoadRepor
   MaskRcnn fresh(model.config(), 7);
   const std::map<std::string, Tensor> initial = state_of(fresh);
   const std::set<std::string> loaded(report.loaded.begin(), report.loaded.end());
-  for (const auto& [name, tensor] : state_of(model)) {
+  for (const auto& [name_of_case, tensor] : state_of(model)) {
+    const auto& name = name_of_case;
     CAPTURE(name);
     CHECK(same(tensor, loaded.contains(name) ? expected.at(name) : initial.at(name)));
   }
@@ -90,7 +91,8 @@ TEST_CASE("every scheme's file gives the model back") {
                {NameScheme::torchvision, torchvision_old_name, true},
                {NameScheme::detectron2, detectron2_name, false},
                {NameScheme::soma, [](const std::string& own) { return own; }, false}};
-  for (const auto& [scheme, name, background_first] : cases) {
+  for (const auto& [scheme_of_case, name, background_first] : cases) {
+    const auto& scheme = scheme_of_case;
     CAPTURE(title_of(scheme));
     const bool own = scheme == NameScheme::soma;
     const WeightsFile file(write(folder, own ? state : foreign(state, name, background_first)));
@@ -224,7 +226,8 @@ TEST_CASE("torchvision's names and layouts are written as torchvision has them")
     const NamedTensors written = torchvision_weights(state, bgr);
     const NamedTensors expected = foreign(state, torchvision_new_name, true, bgr);
     REQUIRE(written.size() == expected.size());
-    for (const auto& [name, tensor] : expected) {
+    for (const auto& [name_of_case, tensor] : expected) {
+      const auto& name = name_of_case;
       CAPTURE(name);
       REQUIRE(written.contains(name));
       std::vector<float> values = tensor.to_vector<float>();

@@ -68,7 +68,8 @@ TEST_CASE("the whole model passes the gradient check") {
           .item();
     };
     const Members members = members_of(model);
-    for (const auto& [name, variable] : members.parameters()) {
+    for (const auto& [name_of_case, variable] : members.parameters()) {
+      const auto& name = name_of_case;
       if (!variable->requires_grad()) continue;
       CAPTURE(name);
       const Tensor value = variable->value();

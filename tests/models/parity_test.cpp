@@ -120,7 +120,8 @@ void check_parameters(MaskRcnn& model, const Golden& golden, const std::string& 
 }  // namespace
 
 TEST_CASE("features, RPN outputs and proposals are torchvision's") {
-  for (const auto& [dtype, file, backbone, tolerance, rate] : kCases) {
+  for (const auto& [dtype, file_of_case, backbone, tolerance, rate] : kCases) {
+    const auto& file = file_of_case;
     CAPTURE(file);
     const Golden golden = read_golden(file);
     const MaskRcnn model = formula_model(dtype, backbone);

@@ -196,7 +196,8 @@ TEST_CASE("headers that lie are refused for the right reason") {
       {"{\"a\":" + std::string(100000, '{'), "not valid JSON"},
       {"{\"a\":{\"shape\":" + std::string(100000, '['), "list"},
   };
-  for (const auto& [json, words] : cases) {
+  for (const auto& [json_of_case, words] : cases) {
+    const auto& json = json_of_case;
     const std::string error = refusal(json, data);
     CHECK_MESSAGE(error.find(words) != std::string::npos, json.substr(0, 80), " gave: ", error);
     CHECK(error.rfind(path + ": ", 0) == 0);

@@ -87,7 +87,8 @@ TEST_CASE("hostile programs are named, never run") {
       {kHead + "c_codecs\nencode\n(" + word("\xC3") + word("latin1") + "tR.", "not latin1"},
       {"", "cut short"},
   };
-  for (const auto& [program, words] : cases) {
+  for (const auto& [program, words_of_case] : cases) {
+    const auto& words = words_of_case;
     const std::string error = refusal(program);
     CHECK_MESSAGE(contains(error, words), words, " gave: ", error);
     CHECK(error.starts_with("file: "));

@@ -36,7 +36,8 @@ const Expected kState[] = {{"brain", DType::bf16, {2, 2}},     {"bytes", DType::
 void check_tensors(const WeightsFile& file, const std::set<std::string>& absent) {
   CAPTURE(file.path());
   CHECK(file.table().tensors.size() == std::size(kState) - absent.size());
-  for (const auto& [name, dtype, shape] : kState) {
+  for (const auto& [name_of_case, dtype, shape] : kState) {
+    const auto& name = name_of_case;
     if (absent.contains(name)) continue;
     CAPTURE(name);
     const StoredTensor* tensor = file.find(name);
@@ -184,7 +185,8 @@ TEST_CASE("tensors that lie about their storage") {
       {tensor_code("0", 4, 0, numbers({}), numbers({}), "CharStorage"), "torch.CharStorage"},
       {tensor_code("0", 4, 0, numbers({}), "N"), "strides"},
   };
-  for (const auto& [value, words] : cases) {
+  for (const auto& [value, words_of_case] : cases) {
+    const auto& words = words_of_case;
     const std::string error = refusal(one_tensor(value));
     CHECK_MESSAGE(contains(error, words), words, " gave: ", error);
   }
