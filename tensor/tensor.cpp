@@ -3,34 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/any_dtype.h"
 #include "tensor/device_memory.h"
 
 namespace soma {
 namespace {
-
-// Calls body(T{}) for any element type.
-template <class Body>
-void with_any(DType dtype, Body&& body) {
-  switch (dtype) {
-    case DType::f32:
-      return body(float{});
-    case DType::f64:
-      return body(double{});
-    case DType::i32:
-      return body(int32_t{});
-    case DType::i64:
-      return body(int64_t{});
-    case DType::u8:
-      return body(uint8_t{});
-    case DType::f16:
-      return body(f16{});
-    case DType::bf16:
-      return body(bf16{});
-  }
-}
-
-template <class T>
-inline constexpr bool is_half = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
 
 template <class To, class From>
 To convert(From value) {

@@ -1,39 +1,15 @@
 // The device as tensors see it (tensor/device_memory.h).
 #include "ops/cuda/each.cuh"
-#include "tensor/dtype.h"
+#include "tensor/any_dtype.h"
 
 namespace soma {
 namespace {
 
-// Calls body(T{}) for any element type.
-template <class Body>
-void with_any(DType dtype, Body&& body) {
-  switch (dtype) {
-    case DType::f32:
-      return body(float{});
-    case DType::f64:
-      return body(double{});
-    case DType::i32:
-      return body(int32_t{});
-    case DType::i64:
-      return body(int64_t{});
-    case DType::u8:
-      return body(uint8_t{});
-    case DType::f16:
-      return body(f16{});
-    case DType::bf16:
-      return body(bf16{});
-  }
-}
-
-template <class T>
-inline constexpr bool kHalf = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
-
 template <class To, class From>
 HD To convert_value(From value) {
-  if constexpr (kHalf<From>) {
+  if constexpr (is_half<From>) {
     return convert_value<To>(static_cast<float>(value));
-  } else if constexpr (kHalf<To>) {
+  } else if constexpr (is_half<To>) {
     return To(static_cast<float>(value));
   } else {
     return static_cast<To>(value);
