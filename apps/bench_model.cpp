@@ -7,7 +7,6 @@
 #include <functional>
 
 #include "apps/data_settings.h"
-#include "apps/inference.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "base/quantile.h"
@@ -16,6 +15,7 @@
 #include "data/preprocess.h"
 #include "nn/optimizer.h"
 #include "ops/cpu/isa.h"
+#include "run/inference.h"
 #include "tensor/storage.h"
 
 namespace soma {

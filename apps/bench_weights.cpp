@@ -5,10 +5,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apps/inference.h"
-#include "apps/usage.h"
 #include "base/quantile.h"
+#include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
+#include "run/inference.h"
 
 namespace soma {
 namespace {

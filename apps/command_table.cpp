@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "apps/commands.h"
-#include "apps/usage.h"
+#include "base/usage.h"
 
 namespace soma {
 namespace {

@@ -3,15 +3,15 @@
 #include <filesystem>
 
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
-#include "apps/inference.h"
-#include "apps/usage.h"
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "base/usage.h"
 #include "data/measurements.h"
 #include "data/writers.h"
 #include "models/maskrcnn/load_weights.h"
+#include "run/config.h"
+#include "run/inference.h"
 
 namespace soma {
 namespace {

@@ -2,8 +2,8 @@
 // normalisation, the size at which cells are seen, the anchors. They are written into the run's
 // configuration, so that prediction and a resumed run have them.
 #pragma once
-#include "apps/config.h"
 #include "data/annotations.h"
+#include "run/config.h"
 
 namespace soma {
 

@@ -1,12 +1,12 @@
 // `soma eval`: scores models or a predictions file on annotated data.
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
-#include "apps/inference.h"
 #include "apps/interrupt.h"
 #include "apps/predictions.h"
 #include "apps/scores.h"
-#include "apps/usage.h"
+#include "base/usage.h"
+#include "run/config.h"
+#include "run/inference.h"
 
 namespace soma {
 

@@ -1,13 +1,13 @@
 // `soma info`: this build and machine, every configuration key, or the tensors of a weights file.
 
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
 #include "apps/environment.h"
-#include "apps/inference.h"
-#include "apps/usage.h"
 #include "base/json.h"
+#include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
+#include "run/config.h"
+#include "run/inference.h"
 
 namespace soma {
 namespace {

@@ -6,9 +6,9 @@
 #include <new>
 
 #include "apps/options.h"
-#include "apps/usage.h"
 #include "base/parallel.h"
 #include "base/trace.h"
+#include "base/usage.h"
 
 namespace soma {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "apps/command_table.h"
-#include "apps/usage.h"
+#include "base/usage.h"
 
 namespace soma {
 namespace {

@@ -6,17 +6,17 @@
 
 #include "apps/commands.h"
 #include "apps/console.h"
-#include "apps/inference.h"
 #include "apps/interrupt.h"
 #include "apps/owned_files.h"
 #include "apps/raw_masks.h"
-#include "apps/usage.h"
 #include "base/atomic_file.h"
+#include "base/usage.h"
 #include "data/coco_results.h"
 #include "data/draw.h"
 #include "data/image_io.h"
 #include "data/measurements.h"
 #include "data/submission.h"
+#include "run/inference.h"
 
 namespace soma {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/inference.h"
+#include "run/inference.h"
 
 namespace soma {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "apps/inference.h"
+#include "run/inference.h"
 
 namespace soma {
 

@@ -3,15 +3,15 @@
 #include <algorithm>
 
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
 #include "apps/interrupt.h"
 #include "apps/predictions.h"
-#include "apps/usage.h"
 #include "base/atomic_file.h"
+#include "base/usage.h"
 #include "data/draw.h"
 #include "data/image_io.h"
 #include "evaluation/kaggle_score.h"
+#include "run/config.h"
 
 namespace soma {
 namespace {

@@ -1,9 +1,9 @@
 // `soma submit`: predictions to a submission without overlaps, read back and checked.
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
 #include "apps/predictions.h"
 #include "data/submission.h"
+#include "run/config.h"
 
 namespace soma {
 

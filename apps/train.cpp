@@ -9,18 +9,18 @@
 
 #include "apps/checkpoint.h"
 #include "apps/commands.h"
-#include "apps/config.h"
 #include "apps/console.h"
 #include "apps/data_settings.h"
 #include "apps/deferred_losses.h"
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
-#include "apps/usage.h"
 #include "apps/validation.h"
+#include "base/usage.h"
 #include "data/loader.h"
 #include "data/split.h"
 #include "models/maskrcnn/load_weights.h"
 #include "nn/schedule.h"
+#include "run/config.h"
 
 namespace soma {
 namespace {

@@ -6,10 +6,10 @@
 #include "apps/interrupt.h"
 #include "apps/predictions.h"
 #include "apps/raw_masks.h"
-#include "apps/usage.h"
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/parallel.h"
+#include "base/usage.h"
 #include "data/image_io.h"
 #include "ensemble/tuning.h"
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "apps/config.h"
 #include "data/annotations.h"
+#include "run/config.h"
 #include "tensor/tensor.h"
 
 namespace soma {

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-CHAIN = ["base", "masks", "tensor", "autograd", "ops", "nn", "models", "ensemble", "pages"]
+CHAIN = ["base", "masks", "tensor", "autograd", "ops", "nn", "models", "ensemble", "run",
+         "pages"]
 LEAVES = ["data", "evaluation", "weights", "distributed"]  # beside the chain: files and numbers
 
 # folder -> folders it may include beside itself
@@ -17,9 +18,9 @@ MAY_SEE = {layer: set(CHAIN[:i]) for i, layer in enumerate(CHAIN)}
 MAY_SEE.update({leaf: {"base", "masks", "tensor"} for leaf in LEAVES})
 MAY_SEE["models"] |= {"weights"}  # the name maps of other frameworks' files stand beside the model
 MAY_SEE["ensemble"] |= set(LEAVES)
+MAY_SEE["run"] |= set(LEAVES)
 MAY_SEE["pages"] |= set(LEAVES)
 MAY_SEE["apps"] = MAY_SEE["capi"] = set(CHAIN) | set(LEAVES)
-MAY_SEE["apps"] = MAY_SEE["apps"] | {"capi"}
 MAY_SEE["emulator"] = {"base"}
 EVERYTHING = {"tests"}
 GATE = "ops/cuda/gpu.h"  # the one file that may include the emulator

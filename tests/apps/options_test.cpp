@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "apps/usage.h"
+#include "base/usage.h"
 
 namespace soma {
 namespace {

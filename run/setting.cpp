@@ -1,6 +1,6 @@
-#include "apps/setting.h"
+#include "run/setting.h"
 
-#include "apps/usage.h"
+#include "base/usage.h"
 
 // toml++ asserts, and in release builds assumes, that a value does not start with ], } or a comma;
 // users can write that. Its assertions become errors in every build.

@@ -1,4 +1,4 @@
-#include "apps/config.h"
+#include "run/config.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <set>
 #include <sstream>
 
-#include "apps/usage.h"
+#include "base/usage.h"
 
 namespace soma {
 namespace {

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "apps/config.h"
 #include "data/annotations.h"
 #include "data/image.h"
 #include "ensemble/detector.h"
 #include "evaluation/overlap.h"
+#include "run/config.h"
 
 namespace soma {
 

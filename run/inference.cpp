@@ -1,9 +1,9 @@
-#include "apps/inference.h"
+#include "run/inference.h"
 
 #include <filesystem>
 
-#include "apps/usage.h"
 #include "base/check.h"
+#include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
 
 namespace soma {

@@ -1,4 +1,4 @@
-#include "apps/usage.h"
+#include "base/usage.h"
 
 #include <doctest/doctest.h>
 

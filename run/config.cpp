@@ -1,14 +1,14 @@
 // The one list of configuration keys, each with the member that it sets and the values it takes;
 // everything else (files, overrides, suggestions, writing) walks that list.
-#include "apps/config.h"
+#include "run/config.h"
 
 #include <algorithm>
 #include <functional>
 
-#include "apps/config_value.h"
-#include "apps/setting.h"
-#include "apps/usage.h"
+#include "base/usage.h"
 #include "ensemble/views.h"
+#include "run/config_value.h"
+#include "run/setting.h"
 
 namespace soma {
 namespace {

@@ -7,8 +7,8 @@
 #include <concepts>
 #include <type_traits>
 
-#include "apps/setting.h"
-#include "apps/usage.h"
+#include "base/usage.h"
+#include "run/setting.h"
 
 namespace soma {
 

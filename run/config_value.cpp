@@ -1,4 +1,4 @@
-#include "apps/config_value.h"
+#include "run/config_value.h"
 
 namespace soma {
 
