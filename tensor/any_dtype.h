@@ -1,5 +1,5 @@
 // From an element type as a value to the C++ type, where every type is served (copies,
-// conversions).
+// conversions), and the conversion of one element.
 #pragma once
 #include <type_traits>
 
@@ -30,5 +30,17 @@ void with_any(DType dtype, Body&& body) {
 
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
+
+// The half types go through float; the others as C++ converts them.
+template <class To, class From>
+HD To convert_value(From value) {
+  if constexpr (is_half<From>) {
+    return convert_value<To>(static_cast<float>(value));
+  } else if constexpr (is_half<To>) {
+    return To(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
 
 }  // namespace soma

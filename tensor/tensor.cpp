@@ -7,21 +7,6 @@
 #include "tensor/device_memory.h"
 
 namespace soma {
-namespace {
-
-template <class To, class From>
-To convert(From value) {
-  if constexpr (is_half<From>) {
-    return convert<To>(static_cast<float>(value));
-  } else if constexpr (is_half<To>) {
-    return To(static_cast<float>(value));
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
-}  // namespace
-
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor result;
   result.shape_ = shape;
@@ -74,7 +59,7 @@ Tensor Tensor::to(DType dtype) const {
     with_any(dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
       std::transform(source, source + numel(), result.data<decltype(to)>(),
-                     [](auto value) { return convert<decltype(to)>(value); });
+                     [](auto value) { return convert_value<decltype(to)>(value); });
     });
   });
   return result;
@@ -112,7 +97,7 @@ void Tensor::fill(double value) const {
     if (device() == Device::cuda) return device::fill(raw(), dtype_, numel(), value);
   }
   with_any(dtype_, [&](auto type) {
-    std::fill_n(data<decltype(type)>(), numel(), convert<decltype(type)>(value));
+    std::fill_n(data<decltype(type)>(), numel(), convert_value<decltype(type)>(value));
   });
 }
 

@@ -5,30 +5,10 @@
 #include <algorithm>
 
 #include "base/parallel.h"
+#include "ops/math/pooling.h"
 
 namespace soma::cpu {
 namespace {
-
-struct Geometry {
-  int64_t images, height, width, channels, out_height, out_width, kernel, stride, pad;
-
-  Geometry(const Shape& x, const Shape& out, const MaxPool2dSpec& spec)
-      : images(x[0]),
-        height(x[1]),
-        width(x[2]),
-        channels(x[3]),
-        out_height(out[1]),
-        out_width(out[2]),
-        kernel(spec.kernel),
-        stride(spec.stride),
-        pad(spec.pad) {}
-
-  // The taps of the window at `out` that lie in [0, extent).
-  int64_t first_tap(int64_t out) const { return std::max<int64_t>(0, pad - out * stride); }
-  int64_t last_tap(int64_t out, int64_t extent) const {
-    return std::min(kernel, extent + pad - out * stride);
-  }
-};
 
 // best = max(best, x) where x is larger or NaN; its place goes to `winner`.
 template <bool kWinner, class T>
@@ -42,7 +22,7 @@ void take_larger(const T* __restrict x, int64_t channels, uint8_t place, T* __re
 }
 
 template <bool kWinner, class T>
-void pool_row(const Geometry& g, const T* image, int64_t out_row, T* out, uint8_t* winner) {
+void pool_row(const PoolingGeometry& g, const T* image, int64_t out_row, T* out, uint8_t* winner) {
   const int64_t top = g.first_tap(out_row), bottom = g.last_tap(out_row, g.height);
   for (int64_t column = 0; column < g.out_width; ++column) {
     const int64_t left = g.first_tap(column), right = g.last_tap(column, g.width);
@@ -66,8 +46,8 @@ void pool_row(const Geometry& g, const T* image, int64_t out_row, T* out, uint8_
 
 // Adds what the windows of one row of the output give to one row of the input.
 template <class T>
-void scatter_row(const Geometry& g, const T* __restrict grad, const uint8_t* __restrict winner,
-                 int64_t ky, T* __restrict grad_x) {
+void scatter_row(const PoolingGeometry& g, const T* __restrict grad,
+                 const uint8_t* __restrict winner, int64_t ky, T* __restrict grad_x) {
   for (int64_t column = 0; column < g.out_width; ++column) {
     for (int64_t kx = g.first_tap(column); kx < g.last_tap(column, g.width); ++kx) {
       T* target = grad_x + (column * g.stride - g.pad + kx) * g.channels;
@@ -85,7 +65,7 @@ void max_pool2d_forward(const Tensor& x, const MaxPool2dSpec& spec, const Tensor
                         const Tensor& winner) {
   with_float(x.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
-    const Geometry g(x.shape(), out.shape(), spec);
+    const PoolingGeometry g(x.shape(), out.shape(), spec);
     const T* source = x.data<T>();
     T* result = out.data<T>();
     uint8_t* places = winner.defined() ? winner.data<uint8_t>() : nullptr;
@@ -106,7 +86,7 @@ void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool
                          const Tensor& grad_x) {
   with_float(grad.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
-    const Geometry g(grad_x.shape(), grad.shape(), spec);
+    const PoolingGeometry g(grad_x.shape(), grad.shape(), spec);
     const T* source = grad.data<T>();
     const uint8_t* places = winner.data<uint8_t>();
     T* result = grad_x.data<T>();
@@ -115,7 +95,7 @@ void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool
       T* target = result + task * row_size;
       std::fill_n(target, row_size, T{0});
       const int64_t image = task / g.height, padded = task % g.height + g.pad;
-      const int64_t first = std::max<int64_t>(0, (padded - g.kernel + g.stride) / g.stride);
+      const int64_t first = g.first_window(padded);
       const int64_t last = std::min(g.out_height - 1, padded / g.stride);
       for (int64_t out_row = first; out_row <= last; ++out_row) {
         const int64_t offset = (image * g.out_height + out_row) * out_row_size;

@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "ops/cpu/norm_kernel.h"
+#include "ops/math/moments.h"
 
 namespace soma::cpu {
 namespace {
@@ -76,20 +77,14 @@ void join_moments(const Tensor& tasks, const NormLayout& layout, const NormOutpu
   parallel_chunks(layout.segments * layout.groups, 32, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t segment = i / layout.groups, channel = i % layout.groups * width;
-      double count = 0, mean = 0, squares = 0;
+      JoinedMoments joined;
       for (int64_t chunk = 0; chunk < chunks.per_segment; ++chunk) {
         const double n = static_cast<double>(chunks.rows_of(chunk));
         const double* at = pairs + (segment * chunks.per_segment + chunk) * 2 * channels + channel;
-        for (int64_t c = 0; c < width; ++c) {
-          const double delta = at[c] - mean, weight = n / (count + n);
-          mean += delta * weight;
-          squares += at[channels + c] + delta * delta * count * weight;
-          count += n;
-        }
+        for (int64_t c = 0; c < width; ++c) joined.join(n, at[c], at[channels + c]);
       }
-      means[i] = mean;
-      // A group without pixels has no variance.
-      variances[i] = count == 0 ? 0 : squares / count;
+      means[i] = joined.mean;
+      variances[i] = joined.variance();
     }
   });
 }

@@ -5,17 +5,6 @@
 namespace soma {
 namespace {
 
-template <class To, class From>
-HD To convert_value(From value) {
-  if constexpr (is_half<From>) {
-    return convert_value<To>(static_cast<float>(value));
-  } else if constexpr (is_half<To>) {
-    return To(static_cast<float>(value));
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 template <class T>
 struct Fill {
   T value;

@@ -3,34 +3,14 @@
 #include "ops/max_pool2d.h"
 
 #include "ops/cuda/each.cuh"
+#include "ops/math/pooling.h"
 
 namespace soma::cuda {
 namespace {
 
-struct Pooling {
-  int64_t height, width, channels, out_height, out_width;
-  int64_t kernel, stride, pad;
-
-  Pooling(const Shape& x, const Shape& out, const MaxPool2dSpec& spec)
-      : height(x[1]),
-        width(x[2]),
-        channels(x[3]),
-        out_height(out[1]),
-        out_width(out[2]),
-        kernel(spec.kernel),
-        stride(spec.stride),
-        pad(spec.pad) {}
-
-  // The first window that can reach this padded position.
-  __device__ int64_t first_window(int64_t padded) const {
-    const int64_t first = padded - kernel + stride;
-    return first > 0 ? first / stride : 0;
-  }
-};
-
 template <class T>
 struct Forward {
-  Pooling p;
+  PoolingGeometry p;
   const T* x;
   T* out;
   uint8_t* winner;  // may be null
@@ -57,7 +37,7 @@ struct Forward {
 
 template <class T>
 struct Backward {
-  Pooling p;
+  PoolingGeometry p;
   const T* grad;
   const uint8_t* winner;
   T* grad_x;
@@ -84,8 +64,9 @@ void max_pool2d_forward(const Tensor& x, const MaxPool2dSpec& spec, const Tensor
                         const Tensor& winner) {
   with_float(x.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
-    each(out.numel(), Forward<T>{Pooling(x.shape(), out.shape(), spec), x.data<T>(), out.data<T>(),
-                                 winner.defined() ? winner.data<uint8_t>() : nullptr});
+    each(out.numel(),
+         Forward<T>{PoolingGeometry(x.shape(), out.shape(), spec), x.data<T>(), out.data<T>(),
+                    winner.defined() ? winner.data<uint8_t>() : nullptr});
   });
 }
 
@@ -93,8 +74,8 @@ void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool
                          const Tensor& grad_x) {
   with_float(grad.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
-    each(grad_x.numel(), Backward<T>{Pooling(grad_x.shape(), grad.shape(), spec), grad.data<T>(),
-                                     winner.data<uint8_t>(), grad_x.data<T>()});
+    each(grad_x.numel(), Backward<T>{PoolingGeometry(grad_x.shape(), grad.shape(), spec),
+                                     grad.data<T>(), winner.data<uint8_t>(), grad_x.data<T>()});
   });
 }
 

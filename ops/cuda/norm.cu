@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/cuda/each.cuh"
+#include "ops/math/moments.h"
 
 namespace soma::cuda {
 namespace {
@@ -78,7 +79,7 @@ __global__ void __launch_bounds__(kColumns* kRows)
   pairs[(at.task * 2 + 1) * channels + at.channel] = squares;
 }
 
-// Joins the moments of a group's chunks and channels (Chan, Golub and LeVeque 1979).
+// Joins the moments of a group's chunks and channels.
 struct JoinMoments {
   Chunks chunks;
   const double* pairs;
@@ -87,19 +88,14 @@ struct JoinMoments {
     const NormLayout& layout = chunks.layout;
     const int64_t channels = layout.channels, width = channels / layout.groups;
     const int64_t segment = i / layout.groups, channel = i % layout.groups * width;
-    double count = 0, joined = 0, squares = 0;
+    JoinedMoments joined;
     for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
       const double n = static_cast<double>(chunks.rows_of(chunk));
       const double* at = pairs + (segment * chunks.count + chunk) * 2 * channels + channel;
-      for (int64_t c = 0; c < width; ++c) {
-        const double delta = at[c] - joined, weight = n / (count + n);
-        joined += delta * weight;
-        squares += at[channels + c] + delta * delta * count * weight;
-        count += n;
-      }
+      for (int64_t c = 0; c < width; ++c) joined.join(n, at[c], at[channels + c]);
     }
-    mean[i] = joined;
-    variance[i] = count == 0 ? 0 : squares / count;  // a group without pixels has no variance
+    mean[i] = joined.mean;
+    variance[i] = joined.variance();
   }
 };
 
