@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "ops/gpu_libraries.h"
 
 namespace soma {
 namespace {
@@ -31,6 +32,12 @@ Device chosen_device(const Options& options, const Console& console) {
   if (options.device == "auto" && kCudaBuilt && !kCudaEmulated) {
     const std::string why = why_no_cuda();
     console.say(text("computing on ", name_of(device), why.empty() ? "" : ": ", why));
+  }
+  if constexpr (kCudaBuilt) {
+    if (device == Device::cpu || !cuda::gpu_libraries_wanted()) return device;
+    for (const auto& library : cuda::gpu_libraries()) {
+      if (!library.found) console.warn(library.words);
+    }
   }
   return device;
 }

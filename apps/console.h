@@ -25,7 +25,7 @@ class Console {
 };
 
 // The device that --device names. Where the build has CUDA and `auto` was to choose, says what it
-// chose and why. Error: the device cannot be used.
+// chose and why; warns of a library that the device lacks. Error: the device cannot be used.
 Device chosen_device(const Options& options, const Console& console);
 
 // A bar with the time left on a terminal, a line every ten seconds in a pipe, on stderr.

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "ops/cpu/isa.h"
+#include "ops/gpu_libraries.h"
 #include "tensor/device.h"
 
 namespace soma {
@@ -33,19 +34,41 @@ std::string compiler() {
 #endif
 }
 
+// The devices of this build; of a card that cannot be used, why.
+std::string devices() {
+  if constexpr (!kCudaBuilt) return "cpu";
+  const std::string why = why_no_cuda();
+  return text("cpu, ", kCudaEmulated ? "emulator" : "cuda",
+              why.empty() ? "" : ", which cannot be used: ", why);
+}
+
+std::string gpu_library_words() {
+  std::string result;
+  if constexpr (kCudaBuilt) {
+    if (!cuda::gpu_libraries_wanted()) return "off";
+    if (!why_no_cuda().empty()) return "not looked for";
+    for (const auto& library : cuda::gpu_libraries()) {
+      result += text(result.empty() ? "" : "; ", library.words);
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 Facts environment() {
-  return {{"version", SOMA_VERSION},
-          {"build", SOMA_BUILD},
-          {"compiler", compiler()},
-          {"cpu", proc_value("/proc/cpuinfo", "model name")},
-          {"isa", isa_name()},
-          {"cores", text(sysconf(_SC_NPROCESSORS_ONLN))},
-          {"threads", text(thread_count())},
-          {"memory", proc_value("/proc/meminfo", "MemTotal")},
-          {"devices", kCudaBuilt ? "cpu, cuda" : "cpu"},
-          {"libraries", json_library()}};
+  Facts facts = {{"version", SOMA_VERSION},
+                 {"build", SOMA_BUILD},
+                 {"compiler", compiler()},
+                 {"cpu", proc_value("/proc/cpuinfo", "model name")},
+                 {"isa", isa_name()},
+                 {"cores", text(sysconf(_SC_NPROCESSORS_ONLN))},
+                 {"threads", text(thread_count())},
+                 {"memory", proc_value("/proc/meminfo", "MemTotal")},
+                 {"devices", devices()},
+                 {"libraries", json_library()}};
+  if constexpr (kCudaBuilt) facts.emplace_back("gpu libraries", gpu_library_words());
+  return facts;
 }
 
 std::string to_lines(const Facts& facts) {

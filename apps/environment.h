@@ -8,7 +8,8 @@ namespace soma {
 
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
-// version, build, compiler, cpu, isa, cores, memory, devices, libraries; in this order.
+// version, build, compiler, cpu, isa, cores, memory, devices, libraries, with CUDA "gpu libraries";
+// in this order.
 Facts environment();
 
 // "name: value" lines.

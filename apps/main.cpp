@@ -9,6 +9,8 @@
 #include "base/parallel.h"
 #include "base/trace.h"
 #include "base/usage.h"
+#include "ops/gpu_libraries.h"
+#include "tensor/device.h"
 
 namespace soma {
 namespace {
@@ -27,6 +29,7 @@ int print(const std::string& page) {
 
 int run(const Options& options) {
   set_thread_count(options.threads);
+  if constexpr (kCudaBuilt) cuda::use_gpu_libraries(options.gpu_libraries);
   if (!options.trace.empty()) start_trace(options.trace);
   const auto command =
       std::find_if(commands().begin(), commands().end(),

@@ -14,9 +14,11 @@ enum class Executor { fibers, threads };
 struct Settings {
   Order order = Order::ascending;
   Executor executor = Executor::fibers;
-  uint64_t seed = 0;  // of the shuffles
+  uint64_t seed = 0;         // of the shuffles
+  int64_t memory_bytes = 0;  // of the card; 0: as much as the machine has
 };
-// The first call reads SOMA_EMULATOR_ORDER and SOMA_EMULATOR_EXECUTOR. Error: an unknown word.
+// The first call reads SOMA_EMULATOR_ORDER, SOMA_EMULATOR_EXECUTOR and SOMA_EMULATOR_MEMORY. Error:
+// an unknown word.
 Settings& settings();
 
 // Limits of every card since sm_60, asserted at each launch.

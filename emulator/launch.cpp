@@ -1,11 +1,13 @@
 // A launch: its limits, its blocks in their order, and the report of what a kernel did wrong.
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
 
 #include "base/check.h"
 #include "emulator/block.h"
+#include "emulator/libraries.h"
 #include "emulator/memory.h"
 
 namespace soma::emulator {
@@ -26,6 +28,11 @@ Settings settings_from_environment() {
   check(executor.empty() || executor == "fibers" || executor == "threads", "SOMA_EMULATOR_EXECUTOR",
         "expected fibers or threads, got ", executor);
   if (executor == "threads") result.executor = Executor::threads;
+  const std::string_view memory = word("SOMA_EMULATOR_MEMORY");
+  const char* end = memory.data() + memory.size();
+  const auto [read, error] = std::from_chars(memory.data(), end, result.memory_bytes);
+  check(memory.empty() || (error == std::errc() && read == end && result.memory_bytes > 0),
+        "SOMA_EMULATOR_MEMORY", "expected a number of bytes, got ", memory);
   return result;
 }
 
@@ -106,6 +113,15 @@ void run_launch(const LaunchShape& shape, void (*invoke)(void*), void* context) 
     runner().abandon();
     fail(kernel_name(shape.text), "block (", grid.at.x, ", ", grid.at.y, ", ", grid.at.z,
          "): ", fault.what);
+  }
+}
+
+void run_library(const char* who, void (*body)(void*), void* context) {
+  const DeviceAccess access;
+  try {
+    run_guarded(body, context);
+  } catch (const Fault& fault) {
+    fail(who, fault.what);
   }
 }
 

@@ -41,6 +41,8 @@ class Arena {
 
   void* allocate(size_t bytes) {
     const std::lock_guard lock(mutex_);
+    const auto most = static_cast<size_t>(settings().memory_bytes);
+    if (most > 0 && (bytes > most || taken_ > most - bytes)) return nullptr;
     const size_t pages = (bytes + kPage) / kPage * kPage;  // at least a byte of head room
     std::byte* place = find_gap(pages + kPage);
     void* mapped = mmap(place, pages, protection(), MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -48,6 +50,7 @@ class Arena {
     std::byte* first = place + pages - (bytes + kAlignment - 1) / kAlignment * kAlignment;
     next_ = place + pages + kPage;
     end_ = std::max(end_, next_);
+    taken_ += bytes;
     regions_[place] = {pages, first, bytes};
     mprotect(place, pages, PROT_READ | PROT_WRITE);
     std::memset(place, 0xFF, pages);
@@ -67,6 +70,7 @@ class Arena {
                        untouched(region.first + region.bytes, place + region.pages);
     const auto offset = place - base_;
     mmap(place, region.pages, protection(), MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file_, offset);
+    taken_ -= region.bytes;
     regions_.erase(found);
     check(clean, "emulator", "something was written just outside a block of ", region.bytes,
           " bytes");
@@ -131,6 +135,7 @@ class Arena {
   std::byte *base_ = nullptr, *next_ = nullptr, *end_ = nullptr;
   std::map<std::byte*, Region> regions_;
   std::mutex mutex_;
+  size_t taken_ = 0;  // bytes of the blocks
   int file_ = -1;
   int open_ = 0;
 };

@@ -116,7 +116,8 @@ class Cache {
     }
     check(data != nullptr, "memory", device_ == Device::cpu ? "the system" : "the card", " has no ",
           bytes, " bytes left (", stats_.live_bytes,
-          " in use); use smaller images, crops or batches");
+          " in use); use smaller images, crops or batches (input.max_size, input.crop, "
+          "train.batch)");
     ++stats_.system_allocations;
     return static_cast<std::byte*>(data);
   }

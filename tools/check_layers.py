@@ -21,7 +21,7 @@ MAY_SEE["ensemble"] |= set(LEAVES)
 MAY_SEE["run"] |= set(LEAVES)
 MAY_SEE["pages"] |= set(LEAVES)
 MAY_SEE["apps"] = MAY_SEE["capi"] = set(CHAIN) | set(LEAVES)
-MAY_SEE["emulator"] = {"base"}
+MAY_SEE["emulator"] = {"base", "tensor"}  # of tensor, what f16 is
 EVERYTHING = {"tests"}
 GATE = "ops/cuda/gpu.h"  # the one file that may include the emulator
 

@@ -14,7 +14,10 @@ from pathlib import Path
 WANTED = {"file": 300, "function": 40, "parameters": 6, "line": 100}
 HARD = {"file": 400, "function": 60, "parameters": 8, "line": 120}
 # (file, kind, name of the function or "") -> why it may pass the hard limit
-ALLOWED = {}
+ALLOWED = {(f"emulator/{file}.cpp", "parameters", name): "the library's own entry point"
+           for file, names in {"cublas": "heuristic matmul", "cudnn": "convolution_set forward "
+                               "fused backward_data backward_filter"}.items()
+           for name in names.split()}
 
 CODE = {".h", ".cuh", ".cpp", ".cu"}
 TEXT = CODE | {".py", ".sh", ".build"}

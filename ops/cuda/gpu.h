@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/host_device.h"
+#include "base/nvidia.h"
 #include "tensor/device_memory.h"
 
 namespace soma::gpu {
@@ -28,6 +29,12 @@ inline void cuda_check(cudaError_t status, const char* what) {
   check(status == cudaSuccess, "cuda", what, " failed: ", cudaGetErrorString(status));
 }
 cudaStream_t stream();  // the one that everything is queued on
+
+// cuBLASLt and cuDNN (ops/cuda/libraries.h): the stream for them, and no emulated ones.
+inline constexpr bool kEmulated = false;
+inline void* library_stream() { return stream(); }
+inline nvidia::CublasLt emulated_cublas_lt() { return {}; }
+inline nvidia::Cudnn emulated_cudnn() { return {}; }
 
 template <class T>
 __device__ T* dynamic_shared() {
@@ -59,6 +66,7 @@ void synchronise();
 #else
 
 #include "emulator/kernel.h"
+#include "emulator/libraries.h"
 #include "emulator/memory.h"
 
 namespace soma::gpu {
@@ -71,6 +79,11 @@ inline void copy(void* to, const void* from, int64_t bytes) {
   std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 inline void synchronise() {}  // every launch has ended when it returns
+
+inline constexpr bool kEmulated = true;
+inline void* library_stream() { return nullptr; }
+inline nvidia::CublasLt emulated_cublas_lt() { return ::soma::emulator::cublas_lt(); }
+inline nvidia::Cudnn emulated_cudnn() { return ::soma::emulator::cudnn(); }
 
 template <class T>
 T* dynamic_shared() {

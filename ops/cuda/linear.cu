@@ -1,7 +1,8 @@
-// A fully connected layer is three matrix products.
+// A fully connected layer is three matrix products, by cuBLASLt or by soma's own kernel.
 #include "ops/linear.h"
 
 #include "ops/cuda/gemm.cuh"
+#include "ops/cuda/libraries.h"
 
 namespace soma::cuda {
 namespace {
@@ -20,6 +21,10 @@ Matrix<T, false> columns_of(const Tensor& x) {
 
 void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu,
                     const Tensor& out) {
+  if (library_product({x, weight, false, true, x.extent(0), out.extent(1), x.extent(1), bias,
+                       Tensor(), relu, out})) {
+    return;
+  }
   with_float(out.dtype(), "linear", [&](auto type) {
     using T = decltype(type);
     const int64_t columns = out.extent(1);
@@ -30,6 +35,10 @@ void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, b
 }
 
 void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& grad_x) {
+  if (library_product({grad, weight, false, false, grad.extent(0), weight.extent(1),
+                       weight.extent(0), Tensor(), Tensor(), false, grad_x})) {
+    return;
+  }
   with_float(grad_x.dtype(), "linear", [&](auto type) {
     using T = decltype(type);
     const int64_t columns = grad_x.extent(1);
@@ -40,6 +49,10 @@ void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor
 }
 
 void linear_backward_weight(const Tensor& x, const Tensor& grad, const Tensor& grad_weight) {
+  if (library_product({grad, x, true, false, grad.extent(1), x.extent(1), x.extent(0), Tensor(),
+                       Tensor(), false, grad_weight})) {
+    return;
+  }
   with_float(grad_weight.dtype(), "linear", [&](auto type) {
     using T = decltype(type);
     gemm_long<T>({grad.extent(1), x.extent(1), x.extent(0)}, columns_of<T>(grad), columns_of<T>(x),

@@ -6,6 +6,7 @@ Usage: cli_cuda_test.py SOMA [NAME ...]
 """
 
 import json
+import os
 
 from cli_support import TINY, Case, main
 
@@ -42,16 +43,22 @@ class Emulator(Case):
 
     def test_detections_are_the_cpus(self):
         self.train("run", "train.iterations=2", "--device", "cpu")
-        found = {}
-        for device in ["cpu", "emulator"]:
-            out = self.root / f"found {device}"
-            words = ["--model", self.root / "run", "--out", out, "--format", "coco"]
-            words += ["--images", self.data / "train", "--device", device, "test.score=0.01"]
-            self.passes("predict", *words)
-            found[device] = json.loads((out / "coco.json").read_text())
-        self.assertGreater(len(found["cpu"]), 0)
-        self.assertEqual(len(found["cpu"]), len(found["emulator"]))
-        for a, b in zip(found["cpu"], found["emulator"]):
+        found = [self.found("cpu"), self.found("emulator"),
+                 self.found("emulator", "--gpu-libraries", "off")]
+        self.assertGreater(len(found[0]), 0)
+        for other in found[1:]:
+            self.same_detections(found[0], other)
+
+    def found(self, device, *words):
+        out = self.root / " ".join(["found", device, *words])
+        words = [*words, "--model", self.root / "run", "--out", out, "--format", "coco"]
+        words += ["--images", self.data / "train", "--device", device, "test.score=0.01"]
+        self.passes("predict", *words)
+        return json.loads((out / "coco.json").read_text())
+
+    def same_detections(self, expected, found):
+        self.assertEqual(len(expected), len(found))
+        for a, b in zip(expected, found):
             self.assertEqual(a["image_id"], b["image_id"])
             self.assertEqual(a["category_id"], b["category_id"])
             self.assertAlmostEqual(a["score"], b["score"], places=3)
@@ -69,6 +76,18 @@ class Emulator(Case):
         for name in names:
             a, b = (self.root / run / name for run in ("whole", "parts"))
             self.assertEqual(a.read_bytes(), b.read_bytes(), name)
+
+    def test_no_memory_left_is_one_line(self):
+        words = ["--data", self.data, "--out", self.root / "full", "--device", "emulator", "--quiet", *SMALL]
+        card = dict(os.environ, SOMA_EMULATOR_MEMORY="1000000")
+        run = self.fails(1, "memory: the card has no ", "train", *words, env=card)
+        self.assertRegex(run.stderr, r"no \d+ bytes left \(\d+ in use\); use smaller images, crops "
+                         r"or batches \(input.max_size, input.crop, train.batch\)")
+
+    def test_the_libraries_are_a_switch(self):
+        for words, expected in [([], "gpu libraries: cuBLASLt, emulated; cuDNN, emulated"),
+                                (["--gpu-libraries", "off"], "gpu libraries: off")]:
+            self.assertIn(expected, self.passes("info", *words).stdout)
 
     def test_no_card_is_an_error(self):
         words = ["train", "--data", self.data, "--out", self.root / "x", "--device", "cuda"]

@@ -1,8 +1,9 @@
 // Repeats a test on the CUDA device that the build has: under every thread order of the emulator,
-// once on a card, not at all without either.
+// once on a card, not at all without either; and once more with cuBLAS and cuDNN.
 #pragma once
 #include <string>
 
+#include "ops/gpu_libraries.h"
 #include "tensor/device.h"
 #ifdef SOMA_CUDA_EMULATED
 #include "emulator/emulator.h"
@@ -24,6 +25,12 @@ void for_each_cuda_order(Body body) {
   emulator::settings().order = before;
 #else
   if (why_no_cuda().empty()) body(std::string("cuda"));
+#endif
+#ifdef SOMA_CUDA
+  if (!why_no_cuda().empty()) return;
+  cuda::use_gpu_libraries(true);
+  body(std::string("cuda, with the libraries"));
+  cuda::use_gpu_libraries(false);
 #endif
 }
 

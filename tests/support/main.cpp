@@ -1,5 +1,6 @@
 // Every test program's main: doctest, but a run under an instruction set that this CPU lacks is
-// skipped with a message (exit code 77 is meson's word for skipped).
+// skipped with a message (exit code 77 is meson's word for skipped). soma's own CUDA kernels are
+// tried; for_each_cuda_order() switches to cuBLAS and cuDNN.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -8,6 +9,8 @@
 #include <string_view>
 
 #include "ops/cpu/isa.h"
+#include "ops/gpu_libraries.h"
+#include "tensor/device.h"
 
 int main(int argc, char** argv) {
   const char* wanted = std::getenv("SOMA_ISA");
@@ -17,5 +20,6 @@ int main(int argc, char** argv) {
     std::printf("skipped: this CPU has no x86-64-%s\n", wanted);
     return 77;
   }
+  if constexpr (soma::kCudaBuilt) soma::cuda::use_gpu_libraries(false);
   return doctest::Context(argc, argv).run();
 }
