@@ -239,7 +239,7 @@ MaskRcnn formula_model(DType dtype, const std::string& backbone) {
   return model;
 }
 
-FormulaScene formula_scene(DType dtype) {
+FormulaScene formula_scene(DType dtype, const std::string& images) {
   std::vector<float> pixels(static_cast<size_t>(2 * kHeight * kWidth * 4), 0.0f);
   std::vector<float> boxes;
   std::vector<int32_t> label, begin = {0}, crop, size;
@@ -267,7 +267,7 @@ FormulaScene formula_scene(DType dtype) {
     }
     begin.push_back(static_cast<int32_t>(label.size()));
     size.insert(size.end(), {static_cast<int32_t>(height), static_cast<int32_t>(width)});
-    const Formula u(text("image.", n));
+    const Formula u(text(images, ".", n));
     for (int64_t y = 0; y < height; ++y) {
       for (int64_t x = 0; x < width; ++x) {
         const double ground = covered[static_cast<size_t>(y * width + x)] ? 1 : -0.5;

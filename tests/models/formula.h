@@ -35,7 +35,7 @@ struct FormulaScene {
   Tensor images;
   GroundTruth truth;
 };
-FormulaScene formula_scene(DType dtype);
+FormulaScene formula_scene(DType dtype, const std::string& images = "image");
 
 // Rows of a golden file by their first word; numbers behind it.
 struct GoldenRow {
