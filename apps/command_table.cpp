@@ -5,6 +5,7 @@
 
 #include "apps/commands.h"
 #include "base/usage.h"
+#include "run/inference.h"
 
 namespace soma {
 namespace {
@@ -17,10 +18,16 @@ CLI::Option* add_data(CLI::App& app, Options& o) {
                   "competition folder, COCO .json, .csv, or a folder with images/ and labels/")
       ->required();
 }
+// A packed program is its own model unless others are named.
 void add_model(CLI::App& app, Options& o, bool required) {
-  app.add_option("--model", o.models, "run folder or weights file; may be repeated")
+  const std::string carried = carried_model();
+  if (!carried.empty()) o.models = {carried};
+  app.add_option("--model", o.models,
+                 carried.empty()
+                     ? "run folder or weights file; may be repeated"
+                     : "instead of the model that this program carries; may be repeated")
       ->allow_extra_args(false)
-      ->required(required);
+      ->required(required && carried.empty());
 }
 void add_images(CLI::App& app, Options& o) {
   app.add_option("--images", o.images, "files, folders or globs")->required();
@@ -156,12 +163,74 @@ void declare_tune(CLI::App& app, Options& o) {
   add_config(app, o);
 }
 
+void declare_pack(CLI::App& app, Options& o) {
+  app.add_option("MODEL", o.input, "run folder or weights file")->required();
+  app.add_option("OUT", o.out, "the program to write, e.g. cells")->required();
+  add_config(app, o);
+}
+
 void declare_info(CLI::App& app, Options& o) {
   app.add_option("--model", o.models, "list the tensors of this run folder or weights file")
       ->expected(1);
   app.add_flag("--keys", o.keys, "list every configuration key with its value");
   add_config(app, o);
 }
+
+const std::vector<TableRow> kTable = {
+    {{"synth", "draw cells of three types, in the competition's layout",
+      "soma synth DATA --images 60 --seed 0", synth_command},
+     declare_synth,
+     false},
+    {{"train", "train a model on DATA",
+      "soma train --data DATA --out runs/first model.preset=cells train.minutes=20", train_command},
+     declare_train,
+     true},
+    {{"predict", "find the cells in images",
+      "soma predict --model runs/first --images DATA/test --out cells --format "
+      "submission,overlay",
+      predict_command},
+     declare_predict,
+     true},
+    {{"eval", "score predictions on annotated DATA",
+      "soma eval --data DATA/test.csv --images DATA/test --predictions cells/coco.json",
+      eval_command},
+     declare_eval,
+     true},
+    {{"stats", "sizes, counts, faults of the masks, suggested anchors",
+      "soma stats --data DATA --json", stats_command},
+     declare_stats,
+     false},
+    {{"show", "draw the cells of DATA, and predictions beside them",
+      "soma show --data DATA --out pictures --ids a,b", show_command},
+     declare_show,
+     true},
+    {{"tune", "find thresholds on held-out DATA, and whether they are more than luck",
+      "soma tune --data DATA/test.csv --images DATA/test --predictions cells/raw --out "
+      "tuned.toml",
+      tune_command},
+     declare_tune,
+     true},
+    {{"submit", "predictions to a submission without overlaps",
+      "soma submit --predictions cells/coco.json --images DATA/test --out submission.csv "
+      "test.min_pixels=75",
+      submit_command},
+     declare_submit,
+     true},
+    {{"convert", "annotations or weights from one form to another",
+      "soma convert runs/first weights.safetensors --names torchvision", convert_command},
+     declare_convert,
+     false},
+    {{"pack", "this program and a model as one file", "soma pack runs/first cells", pack_command},
+     declare_pack,
+     true},
+    {{"info", "the build and this machine; --model FILE: the tensors of a file",
+      "soma info --model runs/first/weights/best.safetensors", info_command},
+     declare_info,
+     true},
+    {{"bench", "measure this machine", "soma bench ops --only res2", bench_command},
+     declare_bench,
+     true},
+};
 
 }  // namespace
 
@@ -182,61 +251,6 @@ void declare_shared(CLI::App& app, Options& o) {
   app.add_option("--trace", o.trace, "write what ran when to this file (Chrome trace events)");
 }
 
-const std::vector<TableRow>& command_table() {
-  static const std::vector<TableRow> table = {
-      {{"synth", "draw cells of three types, in the competition's layout",
-        "soma synth DATA --images 60 --seed 0", synth_command},
-       declare_synth,
-       false},
-      {{"train", "train a model on DATA",
-        "soma train --data DATA --out runs/first model.preset=cells train.minutes=20",
-        train_command},
-       declare_train,
-       true},
-      {{"predict", "find the cells in images",
-        "soma predict --model runs/first --images DATA/test --out cells --format "
-        "submission,overlay",
-        predict_command},
-       declare_predict,
-       true},
-      {{"eval", "score predictions on annotated DATA",
-        "soma eval --data DATA/test.csv --images DATA/test --predictions cells/coco.json",
-        eval_command},
-       declare_eval,
-       true},
-      {{"stats", "sizes, counts, faults of the masks, suggested anchors",
-        "soma stats --data DATA --json", stats_command},
-       declare_stats,
-       false},
-      {{"show", "draw the cells of DATA, and predictions beside them",
-        "soma show --data DATA --out pictures --ids a,b", show_command},
-       declare_show,
-       true},
-      {{"tune", "find thresholds on held-out DATA, and whether they are more than luck",
-        "soma tune --data DATA/test.csv --images DATA/test --predictions cells/raw --out "
-        "tuned.toml",
-        tune_command},
-       declare_tune,
-       true},
-      {{"submit", "predictions to a submission without overlaps",
-        "soma submit --predictions cells/coco.json --images DATA/test --out submission.csv "
-        "test.min_pixels=75",
-        submit_command},
-       declare_submit,
-       true},
-      {{"convert", "annotations or weights from one form to another",
-        "soma convert runs/first weights.safetensors --names torchvision", convert_command},
-       declare_convert,
-       false},
-      {{"info", "the build and this machine; --model FILE: the tensors of a file",
-        "soma info --model runs/first/weights/best.safetensors", info_command},
-       declare_info,
-       true},
-      {{"bench", "measure this machine", "soma bench ops --only res2", bench_command},
-       declare_bench,
-       true},
-  };
-  return table;
-}
+const std::vector<TableRow>& command_table() { return kTable; }
 
 }  // namespace soma

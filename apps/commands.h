@@ -9,6 +9,7 @@ int bench_command(const Options& options);
 int convert_command(const Options& options);
 int eval_command(const Options& options);
 int info_command(const Options& options);
+int pack_command(const Options& options);
 int predict_command(const Options& options);
 int show_command(const Options& options);
 int stats_command(const Options& options);

@@ -62,25 +62,52 @@ Json to_json(const WeightsTable& table) {
   return json;
 }
 
+// What the program carries, and what its model is.
+Facts carried_facts(const WeightsFile& file, const RunConfig& config) {
+  std::string classes;
+  for (const std::string& name : config.model.classes) {
+    classes += (classes.empty() ? "" : ", ") + name;
+  }
+  return {{"model", text(config.model.backbone, ", preset ", config.model.preset)},
+          {"classes", classes},
+          {"weights", text(file.table().tensors.size(), " tensors, ", file.table().form)}};
+}
+
+void print_environment(const Console& console) {
+  Facts all = environment();
+  if (const std::string carried = carried_model(); !carried.empty()) {
+    const WeightsFile file(carried);
+    for (auto& fact : carried_facts(file, config_of(file, {}, {}))) all.push_back(std::move(fact));
+  }
+  Json json = Json::object();
+  for (const auto& [name, value] : all) json.set(name, value);
+  console.result(console.json() ? json.dump() + "\n" : to_lines(all));
+}
+
+// Of the model that the program carries, unless files are named.
+RunConfig shown_config(const Options& options) {
+  const std::string carried = carried_model();
+  if (carried.empty() || !options.config.empty()) {
+    return load_config(config_files(options), options.overrides);
+  }
+  return config_of(WeightsFile(carried), {}, options.overrides);
+}
+
 }  // namespace
 
 int info_command(const Options& options) {
   const Console console(options);
   check_usage(options.overrides.empty() || options.keys, "key=value", "goes with --keys");
   if (options.keys) {
-    console.result(to_toml(load_config(config_files(options), options.overrides)));
+    console.result(to_toml(shown_config(options)));
   } else if (!options.models.empty()) {
     const WeightsFile file(weights_of(options.models[0]));
     if (console.json())
       console.result(to_json(file.table()).dump() + "\n");
     else
       print_tensors(file.table(), console);
-  } else if (console.json()) {
-    Json facts = Json::object();
-    for (const auto& [name, value] : environment()) facts.set(name, value);
-    console.result(facts.dump() + "\n");
   } else {
-    console.result(to_lines(environment()));
+    print_environment(console);
   }
   return 0;
 }

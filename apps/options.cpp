@@ -127,6 +127,8 @@ Options parse_options(const std::vector<std::string>& words) {
   take_assignments(app, entry->takes_keys, rest, o);
   parse_words(app, std::move(rest), o);
   if (!o.help.empty()) return o;
+  const CLI::Option* model = app.get_option_no_throw("--model");
+  if (!o.predictions.empty() && model != nullptr && model->empty()) o.models.clear();
   if (entry->takes_keys && o.seed) o.overrides.push_back(text("train.seed=", *o.seed));
   check_together(o);
   return o;

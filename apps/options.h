@@ -30,7 +30,7 @@ struct Options {
   std::vector<std::string> images;         // files, folders, globs
   std::string images_dir, val_images_dir;  // --images where DATA is a file without images beside it
   std::vector<std::string> ids;
-  std::string input;           // convert IN
+  std::string input;           // convert IN, pack MODEL
   std::string names = "soma";  // convert --names: soma | torchvision
 
   // What comes out.

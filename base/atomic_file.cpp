@@ -100,6 +100,13 @@ void AtomicFile::flush() {
   buffer_.clear();
 }
 
+void AtomicFile::make_executable() {
+  struct stat found;
+  if (fstat(descriptor_, &found) != 0) fail_to("made executable");
+  const mode_t readers = found.st_mode & (S_IRUSR | S_IRGRP | S_IROTH);
+  if (fchmod(descriptor_, found.st_mode | (readers >> 2)) != 0) fail_to("made executable");
+}
+
 void AtomicFile::commit() {
   check(descriptor_ >= 0, path_, "cannot be committed twice");
   flush();

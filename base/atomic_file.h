@@ -26,7 +26,8 @@ class AtomicFile {
 
   void write(std::string_view bytes);
   void write(const void* data, size_t bytes) { write({static_cast<const char*>(data), bytes}); }
-  void commit();  // nothing can be written after it
+  void make_executable();  // for all who may read it
+  void commit();           // nothing can be written after it
 
  private:
   void put(std::string_view bytes);

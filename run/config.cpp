@@ -271,11 +271,10 @@ void apply_preset(const std::string& name, RunConfig& config) {
   }
 }
 
-RunConfig load_config(const std::vector<std::string>& files,
-                      const std::vector<std::string>& overrides) {
-  std::vector<Setting> settings;
-  for (const std::string& file : files)
-    for (Setting& setting : read_settings(file)) settings.push_back(std::move(setting));
+namespace {
+
+// What each setting says, in order; the preset comes first wherever it is named.
+RunConfig config_of(std::vector<Setting> settings, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) settings.push_back(parse_assignment(assignment));
   RunConfig config;
   const std::vector<Key> keys = keys_of(config);
@@ -287,6 +286,21 @@ RunConfig load_config(const std::vector<std::string>& files,
     if (setting.key != "model.preset") set(keys, setting);
   check_config(config);
   return config;
+}
+
+}  // namespace
+
+RunConfig load_config(const std::vector<std::string>& files,
+                      const std::vector<std::string>& overrides) {
+  std::vector<Setting> settings;
+  for (const std::string& file : files)
+    for (Setting& setting : read_settings(file)) settings.push_back(std::move(setting));
+  return config_of(std::move(settings), overrides);
+}
+
+RunConfig read_config(const std::string& toml, const std::string& name,
+                      const std::vector<std::string>& overrides) {
+  return config_of(parse_settings(toml, name), overrides);
 }
 
 std::string to_toml(const RunConfig& config) {

@@ -61,6 +61,10 @@ RunConfig load_config(const std::vector<std::string>& files,
                       const std::vector<std::string>& overrides);
 
 // All keys with their values; load_config gives equal values back.
+// The same of TOML in memory; errors call it `name`.
+RunConfig read_config(const std::string& toml, const std::string& name,
+                      const std::vector<std::string>& overrides);
+
 std::string to_toml(const RunConfig& config);
 
 std::vector<std::string> config_keys();

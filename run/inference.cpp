@@ -3,33 +3,50 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "base/mapped_file.h"
+#include "base/own_program.h"
 #include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
+#include "weights/packed_program.h"
 
 namespace soma {
 namespace {
 
 namespace fs = std::filesystem;
 
-RunConfig config_of(const std::string& weights, std::vector<std::string> files,
-                    const std::vector<std::string>& overrides) {
-  if (files.empty() && !configuration_of(weights).empty()) {
-    files.push_back(configuration_of(weights));
-  }
-  RunConfig config = load_config(files, overrides);
-  check(!config.model.classes.empty(), weights,
-        "has no configuration beside it; give --config FILE or model.classes=[...]");
-  return config;
-}
-
-}  // namespace
-
+// config.toml beside a weights file or, as in a run folder, one folder up; "" when there is none.
 std::string configuration_of(const std::string& weights) {
   const fs::path folder = fs::path(weights).parent_path();
   for (const fs::path& candidate : {folder / "config.toml", folder / ".." / "config.toml"}) {
     if (fs::exists(candidate)) return candidate.string();
   }
   return "";
+}
+
+}  // namespace
+
+std::optional<RunConfig> own_config(const WeightsFile& file,
+                                    const std::vector<std::string>& overrides) {
+  const std::string& carried = file.table().configuration;
+  if (!carried.empty()) return read_config(carried, file.path(), overrides);
+  const std::string beside = configuration_of(file.path());
+  if (beside.empty()) return std::nullopt;
+  return load_config({beside}, overrides);
+}
+
+RunConfig config_of(const WeightsFile& file, const std::vector<std::string>& config_files,
+                    const std::vector<std::string>& overrides) {
+  std::optional<RunConfig> own;
+  if (config_files.empty()) own = own_config(file, overrides);
+  RunConfig config = own ? *own : load_config(config_files, overrides);
+  check(!config.model.classes.empty(), file.path(),
+        "has no configuration beside it; give --config FILE or model.classes=[...]");
+  return config;
+}
+
+std::string carried_model() {
+  const std::string path = own_program();
+  return carries_more(MappedFile(path).bytes(), path) ? path : "";
 }
 
 std::string weights_of(const std::string& model) {
@@ -48,10 +65,10 @@ LoadedModels load_models(const std::vector<std::string>& models,
   std::vector<Member> members;
   RunConfig first;
   for (const std::string& model : models) {
-    const std::string weights = weights_of(model);
-    const RunConfig config = config_of(weights, config_files, overrides);
+    const WeightsFile file(weights_of(model));
+    const RunConfig config = config_of(file, config_files, overrides);
     MaskRcnn network = MaskRcnn::blank(config.model);
-    load_all_weights(network, WeightsFile(weights), config.input.bgr);
+    load_all_weights(network, file, config.input.bgr);
     move_to(network, device);
     if (members.empty()) first = config;
     members.push_back({network.prepared(), config.input});
@@ -98,6 +115,12 @@ OverlapRules overlap_rules(const TestConfig& test) {
 
 std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test) {
   return resolve_overlaps(image, overlap_rules(test));
+}
+
+ImagePredictions find_cells(const LoadedModels& models, const Image& image) {
+  ImagePredictions found = predict_image(models, Sample(), image);
+  found.predictions = submitted_cells(found, models.config.test);
+  return found;
 }
 
 }  // namespace soma

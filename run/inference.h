@@ -1,6 +1,7 @@
 // What train (validation), predict and eval share: a model brought up from its files, run on the
 // samples of a data set.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "ensemble/detector.h"
 #include "evaluation/overlap.h"
 #include "run/config.h"
+#include "weights/weights_file.h"
 
 namespace soma {
 
@@ -20,12 +22,22 @@ struct LoadedModels {
 
 // The weights file of MODEL: itself, or a run folder's weights/best.safetensors. Error: not there.
 std::string weights_of(const std::string& model);
-// config.toml beside a weights file or, as in a run folder, one folder up; "" when there is none.
-std::string configuration_of(const std::string& weights);
 
-// A MODEL is a run folder (weights/best.safetensors and config.toml) or a weights file
-// (.safetensors, .pth, .pkl; weights/weights_file.h), whose configuration is config.toml beside it
-// or one folder up, unless `config_files` are given. Overrides go on top. Error: one line naming
+// The running program's own path where it carries a model (`soma pack`), so that it can stand for
+// MODEL; "" where it carries none. Error: what it carries was cut.
+std::string carried_model();
+
+// The configuration within a packed program, or beside a weights file; none where there is neither.
+std::optional<RunConfig> own_config(const WeightsFile& file,
+                                    const std::vector<std::string>& overrides);
+// The configuration of an open weights file: `config_files` where there are any, else its own;
+// overrides on top. Error: nothing names the classes.
+RunConfig config_of(const WeightsFile& file, const std::vector<std::string>& config_files,
+                    const std::vector<std::string>& overrides);
+
+// A MODEL is a run folder (weights/best.safetensors and config.toml), a weights file
+// (.safetensors, .pth, .pkl; weights/weights_file.h) or a packed program; config_of() finds the
+// configuration. Overrides go on top. Error: one line naming
 // the file, or why the models cannot be joined.
 LoadedModels load_models(const std::vector<std::string>& models,
                          const std::vector<std::string>& config_files,
@@ -42,5 +54,8 @@ ImagePredictions predict_image(const LoadedModels& models, const Sample& sample,
 // The cells that are submitted, drawn and measured: thresholds, then no overlaps.
 OverlapRules overlap_rules(const TestConfig& test);
 std::vector<Prediction> submitted_cells(const ImagePredictions& image, const TestConfig& test);
+
+// All of it: the cells of an image, no two of which share a pixel, best first.
+ImagePredictions find_cells(const LoadedModels& models, const Image& image);
 
 }  // namespace soma

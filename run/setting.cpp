@@ -124,14 +124,17 @@ std::string Value::to_string() const {
 
 std::vector<Setting> read_settings(const std::string& path) {
   constexpr int64_t kMostBytes = 1 << 20;
-  const std::string content = read_file(path, kMostBytes);
+  return parse_settings(read_file(path, kMostBytes), path);
+}
+
+std::vector<Setting> parse_settings(const std::string& toml, const std::string& name) {
   std::vector<Setting> settings;
   try {
-    flatten(toml::parse(to_ascii(content)), "", path, settings);
+    flatten(toml::parse(to_ascii(toml)), "", name, settings);
   } catch (const UsageError&) {  // an assertion of toml++
-    throw UsageError(text(path, ": not valid TOML"));
+    throw UsageError(text(name, ": not valid TOML"));
   } catch (const toml::parse_error& problem) {
-    throw UsageError(text(path, ":", problem.source().begin.line,
+    throw UsageError(text(name, ":", problem.source().begin.line,
                           ": not valid TOML: ", one_line(from_ascii(problem.description()))));
   }
   return settings;

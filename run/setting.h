@@ -27,6 +27,8 @@ struct Setting {
 
 // All settings of a TOML file. Error: it cannot be read; UsageError: it is not TOML.
 std::vector<Setting> read_settings(const std::string& path);
+// The same of TOML in memory; messages call it `name`.
+std::vector<Setting> parse_settings(const std::string& toml, const std::string& name);
 
 // "key=value": the value is read as TOML; what is no TOML value is a string, also inside a list,
 // since shells take quotes away: model.classes=[a,b]. UsageError: there is no key or no "=".

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "weights/packed_program.h"
 #include "weights/readers.h"
 
 namespace soma {
@@ -14,7 +15,7 @@ constexpr char kPickleMagic = '\x80';  // PROTO
 // is.
 constexpr int64_t kMaxExpansion = 4;
 
-WeightsTable read_any(std::string_view file, const std::string& who) {
+WeightsTable read_plain(std::string_view file, const std::string& who) {
   if (file.starts_with(kZipMagic) || file.starts_with(kEmptyZipMagic)) {
     return read_torch_zip(file, who);
   }
@@ -23,8 +24,18 @@ WeightsTable read_any(std::string_view file, const std::string& who) {
     return read_numpy_pickle(file, who);
   }
   check(file.size() > 8 && file[8] == '{', who,
-        "is no weights file: expected safetensors, a torch .pth or a detectron2 .pkl");
+        "is no weights file: expected safetensors, a torch .pth, a detectron2 .pkl or a packed "
+        "program");
   return read_safetensors_table(file, who);
+}
+
+WeightsTable read_any(std::string_view file, const std::string& who) {
+  if (!is_program(file)) return read_plain(file, who);
+  const PackedModel model = packed_model(file, who);
+  WeightsTable table = read_plain(model.weights, who);
+  table.form += " in a program";
+  table.configuration = model.configuration;
+  return table;
 }
 
 }  // namespace

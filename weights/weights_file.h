@@ -1,6 +1,6 @@
 // A file of trained weights, whoever wrote it: safetensors, torch (zip, or the older form), or a
-// pickle of numpy arrays (detectron2's model zoo). The file is recognised by its content, mapped,
-// and never run; tensors are read one at a time.
+// pickle of numpy arrays (detectron2's model zoo), or one of these within a program (`soma pack`).
+// The file is recognised by its content, mapped, and never run; tensors are read one at a time.
 #pragma once
 #include <deque>
 #include <string>
@@ -26,6 +26,7 @@ struct WeightsTable {
   std::vector<std::string> extras;    // what else a checkpoint holds: optimizer, epoch, ...
   std::string author;                 // detectron2's __author__
   Metadata metadata;                  // safetensors'
+  std::string configuration;          // TOML, of a packed program
   std::deque<std::string> decoded;
   std::vector<ZipMember> members;
 };

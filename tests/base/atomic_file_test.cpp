@@ -144,6 +144,18 @@ TEST_CASE("links are followed, long and odd names are fine") {
   }
 }
 
+TEST_CASE("a file made executable is so for those who may read it") {
+  const TempDir dir;
+  const mode_t before = umask(027);
+  AtomicFile file(dir / "program");
+  file.make_executable();
+  file.commit();
+  umask(before);
+  struct stat found;
+  REQUIRE(stat((dir / "program").c_str(), &found) == 0);
+  CHECK((found.st_mode & 0777) == 0750);
+}
+
 TEST_CASE("files that cannot be read are errors") {
   const TempDir dir;
   dir.write("file", "four");
