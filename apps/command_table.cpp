@@ -169,6 +169,8 @@ void declare_pack(CLI::App& app, Options& o) {
   add_config(app, o);
 }
 
+void declare_nothing(CLI::App&, Options&) {}
+
 void declare_info(CLI::App& app, Options& o) {
   app.add_option("--model", o.models, "list the tensors of this run folder or weights file")
       ->expected(1);
@@ -227,6 +229,10 @@ const std::vector<TableRow> kTable = {
       "soma info --model runs/first/weights/best.safetensors", info_command},
      declare_info,
      true},
+    {{"selftest", "check this program's results on this CPU and GPU; takes seconds",
+      "soma selftest --device cpu", selftest_command},
+     declare_nothing,
+     false},
     {{"bench", "measure this machine", "soma bench ops --only res2", bench_command},
      declare_bench,
      true},

@@ -11,6 +11,7 @@ int eval_command(const Options& options);
 int info_command(const Options& options);
 int pack_command(const Options& options);
 int predict_command(const Options& options);
+int selftest_command(const Options& options);
 int show_command(const Options& options);
 int stats_command(const Options& options);
 int submit_command(const Options& options);

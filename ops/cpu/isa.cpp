@@ -81,6 +81,7 @@ Isa isa() {
   return chosen;
 }
 
-const char* isa_name() { return kNames[static_cast<int>(isa())]; }
+const char* isa_name() { return isa_name(isa()); }
+const char* isa_name(Isa isa) { return kNames[static_cast<int>(isa)]; }
 
 }  // namespace soma

@@ -22,7 +22,8 @@ enum class Isa : uint8_t { v2, v3, v4, v4bf16 };  // x86-64-v2, ...; v4bf16: v4 
 // The instruction set in use: the best that CPU and system support, or what the environment
 // variable SOMA_ISA names. Error when that is unknown or not supported here.
 Isa isa();
-const char* isa_name();  // "v2", "v3", "v4", "v4bf16"
+const char* isa_name();         // of the one in use
+const char* isa_name(Isa isa);  // "v2", "v3", "v4", "v4bf16"
 bool isa_supported(Isa isa);
 
 // Calls body(tag), where the tag converts to the Isa in use as a constant expression.

@@ -1,0 +1,17 @@
+// What `soma selftest` computes and holds against plain definitions and recorded detections.
+#pragma once
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace soma {
+
+struct SelfCheck {
+  const char* name;
+  void (*run)(Device device);  // Error: where the result is wrong, what was expected and found
+};
+
+// Milliseconds each; nothing is kept between two of them.
+const std::vector<SelfCheck>& self_checks();
+
+}  // namespace soma
