@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <new>
 
+#include "apps/completion.h"
+#include "apps/manual.h"
 #include "apps/options.h"
 #include "base/parallel.h"
 #include "base/trace.h"
@@ -46,11 +48,15 @@ int run_line(const std::vector<std::string>& words) {
   }
   if (words[0] == "--help" || words[0] == "-h") return print(overview());
   if (words[0] == "--version") return print(text("soma ", SOMA_VERSION, "\n"));
+  if (words[0] == "--manual") return print(manual_page(SOMA_VERSION));
   const std::string name = command_of(words);
   const bool known = std::any_of(commands().begin(), commands().end(),
                                  [&](const Command& command) { return name == command.name; });
   const std::string speaker = known ? "soma " + name : "soma";
   try {
+    if (words[0] == "--completion") {
+      return print(completion_script(words.size() > 1 ? words[1] : ""));
+    }
     const Options options = parse_options(words);
     return options.help.empty() ? run(options) : print(options.help);
   } catch (const UsageError& error) {

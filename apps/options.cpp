@@ -142,7 +142,8 @@ std::string overview() {
     page += text("  ", command.name, std::string(12 - std::string(command.name).size(), ' '),
                  command.summary, "\n");
   return page +
-         "\nsoma COMMAND --help shows a command's options with an example; soma --version.\n";
+         "\nsoma COMMAND --help shows a command's options with an example; soma --version;\n"
+         "soma --manual | man -l -; soma --completion bash|zsh.\n";
 }
 
 }  // namespace soma

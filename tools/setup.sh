@@ -2,7 +2,7 @@
 # Installs what building and testing soma needs and is not there yet, from the distribution's own
 # packages (names of Debian 12 and 13, Ubuntu 22.04 and later). As root, or through sudo.
 # Usage: setup.sh [--ci]; --ci adds what the checks want: clang-format 14, clang 14 with
-# libFuzzer, ccache.
+# libFuzzer, ccache; pip and debootstrap for the offline bundle and its proof; groff.
 set -euo pipefail
 
 # package and, after the colon, a file or command whose presence means that it need not be installed
@@ -15,7 +15,8 @@ needed=(
 wanted=()
 if [ "${1:-}" = --ci ]; then
   wanted=(git:git ccache:ccache clang-format-14:clang-format-14 clang-14:clang++-14
-          libclang-rt-14-dev:libclang_rt.fuzzer-x86_64.a)
+          libclang-rt-14-dev:libclang_rt.fuzzer-x86_64.a python3-pip:pip3
+          debootstrap:debootstrap groff:groff)
 fi
 
 is_there() {  # a command, or a header or a part of clang in the usual places
