@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
@@ -102,6 +103,17 @@ vector<uint8_t> scale_to_8(const vector<Sample>& samples) {
 
 vector<uint8_t> scale_to_8(vector<uint8_t>& samples) { return std::move(samples); }
 
+template <class Sample>
+vector<Sample> samples_of(const PixelView& view) {
+  const auto in_row = static_cast<size_t>(view.width * view.channels);
+  vector<Sample> samples(in_row * static_cast<size_t>(view.height));
+  for (int64_t y = 0; y < view.height; ++y) {
+    const char* row = static_cast<const char*>(view.data) + y * view.row_bytes;
+    std::memcpy(samples.data() + static_cast<size_t>(y) * in_row, row, in_row * sizeof(Sample));
+  }
+  return samples;
+}
+
 Image to_image(Raster raster) {
   Image image{raster.height, raster.width, raster.channels, {}};
   image.pixels = std::visit([](auto& samples) { return scale_to_8(samples); }, raster.samples);
@@ -130,6 +142,21 @@ void check_image_size(const std::string& name, int64_t height, int64_t width) {
 
 Image read_image(const std::string& path) {
   return to_image(read_raster(path, RasterUse::picture));
+}
+
+Image copy_pixels(const PixelView& view, const std::string& name) {
+  check(view.data != nullptr, name, "no pixels: their address is null");
+  check(view.channels == 1 || view.channels == 3, name, "expected 1 or 3 channels, got ",
+        view.channels);
+  check(view.bits == 8 || view.bits == 16, name, "expected 8 or 16 bits, got ", view.bits);
+  check_image_size(name, view.height, view.width);
+  const int64_t least = view.width * view.channels * view.bits / 8;
+  check(view.row_bytes >= least, name, "rows of ", view.width, " pixels need ", least,
+        " bytes, got ", view.row_bytes);
+  Raster raster{view.height, view.width, view.channels, {}};
+  if (view.bits == 8) raster.samples = samples_of<uint8_t>(view);
+  if (view.bits == 16) raster.samples = samples_of<uint16_t>(view);
+  return to_image(std::move(raster));
 }
 
 Image decode_image(std::string_view bytes, const std::string& name) {

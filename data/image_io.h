@@ -23,6 +23,16 @@ ImageSize read_image_size(const std::string& path);  // from the header only
 // The same from bytes in memory; errors call them `name`.
 Image decode_image(std::string_view bytes, const std::string& name);
 
+// Samples in memory, interleaved, in the machine's order; `row_bytes` from one row to the next.
+struct PixelView {
+  const void* data = nullptr;
+  int64_t height = 0, width = 0, row_bytes = 0;
+  int channels = 1, bits = 8;  // 1 or 3; 8 or 16
+};
+// The image that a file of these samples would give. Error, which calls them `name`: a view that is
+// none of those above.
+Image copy_pixels(const PixelView& view, const std::string& name);
+
 std::string encode_png(const Image& image);                   // the bytes of a PNG file
 void write_png(const std::string& path, const Image& image);  // atomically
 

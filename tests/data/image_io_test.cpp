@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -242,6 +243,36 @@ TEST_CASE("labels are written as 16-bit PNG, above 65,535 as 32-bit TIFF") {
   }
   image.labels.pop_back();
   CHECK_THROWS_AS(write_labels(dir / "short", image), Error);
+}
+
+TEST_CASE("pixels in memory are the image that a file of them would give") {
+  constexpr int64_t kHeight = 3, kWidth = 5, kPadding = 4;
+  std::string rows;
+  Image colours{kHeight, kWidth, 3, {}};
+  for (int64_t y = 0; y < kHeight; ++y) {
+    for (int64_t i = 0; i < kWidth * 3; ++i) {
+      colours.pixels.push_back(static_cast<uint8_t>(y * 50 + i * 7));
+      rows += static_cast<char>(y * 50 + i * 7);
+    }
+    rows += std::string(kPadding, 'x');
+  }
+  PixelView view{rows.data(), kHeight, kWidth, kWidth * 3 + kPadding, 3, 8};
+  CHECK(copy_pixels(view, "pixels").pixels == colours.pixels);
+  // A ramp's 0.1 and 99.9 percentiles lie .999 samples within its ends: 0, then one in 4 further.
+  std::vector<uint16_t> ramp;
+  for (int i = 0; i < 1000; ++i) ramp.push_back(static_cast<uint16_t>(60 * i));
+  const Image scaled = copy_pixels({ramp.data(), 10, 100, 200, 1, 16}, "pixels");
+  for (size_t i = 0; i < ramp.size(); ++i) {
+    const double share = (static_cast<double>(i) - 0.999) / (999 - 2 * 0.999);
+    CHECK(scaled.pixels[i] == std::nearbyint(255 * std::clamp(share, 0.0, 1.0)));
+  }
+  for (const PixelView& bad :
+       {PixelView{nullptr, 3, 5, 19, 3, 8}, PixelView{rows.data(), 3, 5, 19, 2, 8},
+        PixelView{rows.data(), 3, 5, 19, 3, 32}, PixelView{rows.data(), 3, 5, 14, 3, 8},
+        PixelView{rows.data(), int64_t{1} << 62, 5, 19, 3, 8},
+        PixelView{rows.data(), 0, 5, 19, 3}}) {
+    CHECK(contains(error_of([&] { copy_pixels(bad, "pixels"); }), "pixels: "));
+  }
 }
 
 TEST_CASE("16-bit originals scale to the 8-bit pictures of the same data set") {
