@@ -15,6 +15,10 @@ namespace {
 
 using Forwards = std::vector<MaskRcnn::Forward>;
 
+// The networks and the means run on the models' device; what is carried from one view to another is
+// little (proposals, deltas, masks) and is turned on the host.
+Tensor on_host(const Tensor& x) { return x.to(Device::cpu); }
+
 // The pixels of a branch's network, as a map from and to those of the image.
 class Ground {
  public:
@@ -34,17 +38,17 @@ class Ground {
                   branch_->input.scale_y);
   }
 
-  // boxes f32 [..., 4] of this ground on another one.
+  // boxes f32 [..., 4] of this ground on another one, where they are.
   Tensor carry(const Tensor& boxes, const Ground& to) const {
     if (same_as(to)) return boxes;
-    const Tensor moved = Tensor::empty(boxes.shape());
-    for (int64_t i = 0; i < boxes.numel() / 4; ++i) {
+    const Tensor moved = on_host(boxes).clone();
+    for (int64_t i = 0; i < moved.numel(); i += 4) {
       std::array<float, 4> box{};
-      std::copy_n(boxes.data<float>() + 4 * i, 4, box.begin());
+      std::copy_n(moved.data<float>() + i, 4, box.begin());
       box = to.from_image(to_image(box));
-      std::copy_n(box.begin(), 4, moved.data<float>() + 4 * i);
+      std::copy_n(box.begin(), 4, moved.data<float>() + i);
     }
-    return moved;
+    return moved.to(boxes.device());
   }
 
  private:
@@ -69,8 +73,7 @@ class Mean {
 
 bool equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) {
-    return x.shape() == y.shape() &&
-           std::equal(x.data<float>(), x.data<float>() + x.numel(), y.data<float>());
+    return x.shape() == y.shape() && x.to_vector<float>() == y.to_vector<float>();
   });
 }
 
@@ -78,7 +81,7 @@ bool equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 RpnOutputs mean_rpn(std::span<const Branch> branches, const Forwards& passed,
                     std::span<const size_t> view) {
   RpnOutputs mean = passed[view[0]].rpn;
-  for (const size_t b : view) {
+  for (const size_t b : view.subspan(1)) {
     const ImageSize &own = branches[b].input.network, &other = branches[view[0]].input.network;
     check(equal(passed[b].rpn.anchors, mean.anchors), "test.fusion=inside", "model ",
           branches[b].place + 1, " sees the image at ", own.height, "x", own.width,
@@ -102,14 +105,18 @@ Proposals merge(const std::vector<Proposals>& parts, const ModelConfig& config) 
   if (parts.size() == 1) return parts[0];
   std::vector<float> boxes, scores;
   for (const Proposals& part : parts) {
-    const int64_t count = part.count.data<int32_t>()[0];
-    boxes.insert(boxes.end(), part.boxes.data<float>(), part.boxes.data<float>() + 4 * count);
-    scores.insert(scores.end(), part.scores.data<float>(), part.scores.data<float>() + count);
+    const int32_t count = part.count.to_vector<int32_t>()[0];
+    const std::vector<float> box = part.boxes.to_vector<float>(),
+                             score = part.scores.to_vector<float>();
+    boxes.insert(boxes.end(), box.begin(), box.begin() + 4 * count);
+    scores.insert(scores.end(), score.begin(), score.begin() + count);
   }
   const auto all = std::ssize(scores);
   const int64_t limit = config.rpn_post_nms_test;
-  const Tensor box = Tensor::of({1, all, 4}, boxes), score = Tensor::of({1, all}, scores);
-  const Kept kept = nms(box, score, Tensor::zeros({1, all}, DType::i32),
+  const Device device = parts[0].boxes.device();
+  const Tensor box = Tensor::of({1, all, 4}, boxes).to(device),
+               score = Tensor::of({1, all}, scores).to(device);
+  const Kept kept = nms(box, score, Tensor::zeros({1, all}, DType::i32, device),
                         {config.rpn_nms, config.rpn_post_nms_test});
   const Tensor index = flatten_index(kept.index, all);
   return {gather_rows(box.reshape({all, 4}), index).value().reshape({1, limit, 4}),
@@ -127,7 +134,7 @@ void flip_deltas(float* delta, const View& view) {
 
 Tensor carry_deltas(const Tensor& deltas, const View& from, const View& to) {
   if (from == to) return deltas;
-  const Tensor moved = deltas.clone();
+  const Tensor moved = on_host(deltas).clone();
   for (int64_t i = 0; i < moved.numel(); i += 4) {
     float* delta = moved.data<float>() + i;
     flip_deltas(delta, from);
@@ -135,15 +142,21 @@ Tensor carry_deltas(const Tensor& deltas, const View& from, const View& to) {
     turn_deltas(delta, to);
     flip_deltas(delta, to);
   }
-  return moved;
+  return moved.to(deltas.device());
 }
 
 Tensor carry_masks(const Tensor& masks, const View& view) {
+  if (view == View{}) return masks;
+  const Tensor seen = on_host(masks);
   const int64_t size = masks.extent(1), cells = size * size;
   const Tensor moved = Tensor::empty(masks.shape());
   for (int64_t i = 0; i < masks.extent(0); ++i)
-    mask_out_of_view(masks.data<float>() + i * cells, size, view, moved.data<float>() + i * cells);
-  return moved;
+    mask_out_of_view(seen.data<float>() + i * cells, size, view, moved.data<float>() + i * cells);
+  return moved.to(masks.device());
+}
+
+Tensor size_of(const Branch& branch) {
+  return branch.input.size_tensor().to(branch.model->device());
 }
 
 struct Joint {
@@ -164,7 +177,7 @@ struct Joint {
       }
       const MaskRcnn::Forward mean = {{}, mean_rpn(branches, passed, view)};
       Proposals found =
-          branches[first].model->proposals(mean, branches[first].input.size_tensor(), false);
+          branches[first].model->proposals(mean, size_of(branches[first]), false);
       found.boxes = grounds[first].carry(found.boxes, grounds[0]);
       parts.push_back(found);
     }
@@ -204,21 +217,20 @@ SoftDetections detect_together(std::span<const Branch> branches, const TestConfi
   const NoGradScope scope;
   Joint joint{branches, {}, {}};
   for (const Branch& branch : branches) {
-    check(branch.model->device() == Device::cpu, "test.fusion=inside",
-          "answers on the CPU only; give --device cpu, or join the models by test.fusion=nms");
     joint.grounds.emplace_back(branch, height, width);
-    joint.passed.push_back(branch.model->forward(branch.input.images));
+    joint.passed.push_back(branch.model->forward(branch.input.images.to(branch.model->device())));
   }
   const MaskRcnn& first = *branches[0].model;
-  const Tensor size = branches[0].input.size_tensor();
   const Proposals proposed = joint.proposals();
-  const Detections found = first.detections(proposed, joint.box_outputs(proposed), size, test);
-  const int64_t count = found.count.data<int32_t>()[0];
+  const Detections found =
+      first.detections(proposed, joint.box_outputs(proposed), size_of(branches[0]), test);
+  const int64_t count = found.count.to_vector<int32_t>()[0];
   const auto rows = [&](const Tensor& x) {
-    return x.reshape(x.shape().without_first()).slice(0, count);
+    return on_host(x).reshape(x.shape().without_first()).slice(0, count);
   };
+  // On the CPU the rows share the network's memory, and boxes are written below.
   SoftDetections result = {rows(found.boxes).clone(), rows(found.scores), rows(found.label),
-                           joint.masks(found)};
+                           on_host(joint.masks(found))};
   for (int64_t i = 0; i < count; ++i) {
     float* corners = result.boxes.data<float>() + 4 * i;
     std::array<float, 4> box{};

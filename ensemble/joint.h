@@ -20,8 +20,9 @@ struct Branch {
 
 // Detections in the pixels of the height x width image that the views show. The first branch's
 // model decides limits and thresholds. A view's scale and flips cost no accuracy: boxes and deltas
-// are carried over exactly. All features are held at once. Error: a model of the same view with
-// other anchors, which its input's size decides too; names it. Masks must be of one size.
+// are carried over exactly. The models are on one device, the answer on the host; all features are
+// held at once. Error: a model of the same view with other anchors, which its input's size decides
+// too; names it. Masks must be of one size.
 SoftDetections detect_together(std::span<const Branch> branches, const TestConfig& test,
                                int64_t height, int64_t width);
 

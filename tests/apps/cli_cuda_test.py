@@ -43,15 +43,26 @@ class Emulator(Case):
 
     def test_detections_are_the_cpus(self):
         self.train("run", "train.iterations=2", "--device", "cpu")
-        found = [self.found("cpu"), self.found("emulator"),
-                 self.found("emulator", "--gpu-libraries", "off")]
+        models = ["--model", self.root / "run"]
+        found = [self.found("cpu", *models), self.found("emulator", *models),
+                 self.found("emulator", *models, "--gpu-libraries", "off")]
         self.assertGreater(len(found[0]), 0)
         for other in found[1:]:
             self.same_detections(found[0], other)
 
+    def test_models_and_views_that_answer_as_one_do_so_here(self):
+        words = ["train.iterations=2", "--device", "cpu"]
+        for seed in (1, 2):
+            self.train(f"run {seed}", *words, "--seed", seed)
+        words = ["--model", self.root / "run 1", "--model", self.root / "run 2"]
+        words += ["test.fusion=inside", "test.views=[plain, h]"]
+        expected = self.found("cpu", *words)
+        self.assertGreater(len(expected), 0)
+        self.same_detections(expected, self.found("emulator", *words))
+
     def found(self, device, *words):
-        out = self.root / " ".join(["found", device, *words])
-        words = [*words, "--model", self.root / "run", "--out", out, "--format", "coco"]
+        out = self.root / f"found {device}"
+        words = [*words, "--out", out, "--format", "coco"]
         words += ["--images", self.data / "train", "--device", device, "test.score=0.01"]
         self.passes("predict", *words)
         return json.loads((out / "coco.json").read_text())

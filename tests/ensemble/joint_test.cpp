@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "ensemble/detector.h"
 #include "tests/models/tiny.h"
+#include "tests/support/cuda_orders.h"
 
 namespace soma::test {
 namespace {
@@ -55,7 +56,7 @@ Image picture(const View* fold) {
   return image;
 }
 
-MaskRcnn model_of(const ModelConfig& config, uint64_t seed) {
+MaskRcnn model_of(const ModelConfig& config, uint64_t seed, Device device = Device::cpu) {
   MaskRcnn model(config, seed);
   // Initial deltas and logits are next to nothing: widen them so that proposals and classes differ.
   for (const auto& [name, tensor] : state_of(model)) {
@@ -64,6 +65,7 @@ MaskRcnn model_of(const ModelConfig& config, uint64_t seed) {
     float* values = tensor.data<float>();
     for (int64_t i = 0; output && i < tensor.numel(); ++i) values[i] *= 20;
   }
+  move_to(model, device);
   return model.prepared();
 }
 
@@ -188,6 +190,24 @@ TEST_CASE("outputs of two models are averaged at every stage") {
   for (int64_t i = 0; i < masks.numel(); ++i)
     CHECK(found.probabilities.data<float>()[i] ==
           doctest::Approx(1 / (1 + std::exp(-masks.data<float>()[i]))).epsilon(1e-5));
+}
+
+TEST_CASE("on another device: what the CPU finds") {
+  const Image image = picture(nullptr);
+  const auto find = [&](Device device) {
+    const MaskRcnn a = model_of(loose_config(), 3, device), b = model_of(loose_config(), 4, device);
+    return together({branch(a, "plain", image), branch(b, "plain", image), branch(a, "thv", image),
+                     branch(b, "thv", image), branch(a, "h@1.5", image)});
+  };
+  const SoftDetections expected = find(Device::cpu);
+  REQUIRE(expected.scores.extent(0) > 10);
+  for_each_cuda_order([&](const std::string& how) {
+    INFO(how);
+    const SoftDetections found = find(Device::cuda);
+    CHECK(found.boxes.device() == Device::cpu);
+    CHECK(found.scores.extent(0) == expected.scores.extent(0));
+    CHECK(missing(expected, found) == 0);
+  });
 }
 
 TEST_CASE("scales join with the plain view") {
