@@ -176,20 +176,19 @@ struct Joint {
         done[b] = true;
       }
       const MaskRcnn::Forward mean = {{}, mean_rpn(branches, passed, view)};
-      Proposals found =
-          branches[first].model->proposals(mean, size_of(branches[first]), false);
+      Proposals found = branches[first].model->proposals(mean, size_of(branches[first]), false);
       found.boxes = grounds[first].carry(found.boxes, grounds[0]);
       parts.push_back(found);
     }
     return merge(parts, branches[0].model->config());
   }
 
-  BoxOutputs box_outputs(const Proposals& proposed) const {
+  BoxOutputs box_outputs(const Proposals& proposed, int stage) const {
     Mean logits, deltas;
     for (size_t b = 0; b < branches.size(); ++b) {
       Proposals here = proposed;
       here.boxes = grounds[0].carry(proposed.boxes, grounds[b]);
-      const BoxOutputs out = branches[b].model->box_outputs(passed[b].features, here);
+      const BoxOutputs out = branches[b].model->box_outputs(passed[b].features, here, stage);
       logits.add(out.logits.value());
       deltas.add(carry_deltas(out.deltas.value(), branches[b].view, branches[0].view));
     }
@@ -222,8 +221,10 @@ SoftDetections detect_together(std::span<const Branch> branches, const TestConfi
   }
   const MaskRcnn& first = *branches[0].model;
   const Proposals proposed = joint.proposals();
-  const Detections found =
-      first.detections(proposed, joint.box_outputs(proposed), size_of(branches[0]), test);
+  const MaskRcnn::BoxAnswer answer = [&](const Proposals& here, int stage) {
+    return joint.box_outputs(here, stage);
+  };
+  const Detections found = first.detections(proposed, answer, size_of(branches[0]), test);
   const int64_t count = found.count.to_vector<int32_t>()[0];
   const auto rows = [&](const Tensor& x) {
     return on_host(x).reshape(x.shape().without_first()).slice(0, count);

@@ -54,6 +54,11 @@ Variable scale(const Variable& x, double factor) {
                 [factor](const Tensor& grad) { return std::vector<Tensor>{scaled(grad, factor)}; });
 }
 
+Variable scale_gradient(const Variable& x, double factor) {
+  return record("scale_gradient", x.value(), {x},
+                [factor](const Tensor& grad) { return std::vector<Tensor>{scaled(grad, factor)}; });
+}
+
 Variable relu(const Variable& x) {
   const Tensor out = Tensor::empty_like(x.value());
   run<cpu::relu_forward, cuda::relu_forward>("relu", x.device(), x.value(), out);

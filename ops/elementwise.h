@@ -7,7 +7,8 @@ namespace soma {
 Variable add(const Variable& a, const Variable& b);       // same shape and type
 Variable multiply(const Variable& a, const Variable& b);  // same shape and type
 Variable scale(const Variable& x, double factor);
-Variable relu(const Variable& x);  // gradient 0 at 0, as torch
+Variable scale_gradient(const Variable& x, double factor);  // x itself; its gradient times factor
+Variable relu(const Variable& x);                           // gradient 0 at 0, as torch
 Variable sigmoid(const Variable& x);
 Variable sum(const Variable& x);  // a scalar; fixed order of addition, any thread count
 

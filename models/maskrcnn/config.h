@@ -58,6 +58,7 @@ struct ModelConfig {
   bool roi_level_eps_inside = true;  // d2: log2(sqrt(area) / 224 + 1e-8); tv: + 1e-6 outside
   double roi_canonical_size = 224;   // a RoI of this side is pooled from P4
   int box_pool = 7, mask_pool = 14;
+  bool cascade = false;               // three box heads in a row (heads.h)
   double box_beta = 0;                // tv 1/9
   int mask_roi_limit = 0;             // positives per image that train the mask head; 0: all
   bool mask_target_aligned = true;    // tv false

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "models/maskrcnn/mask_rcnn.h"
 #include "ops/boxes.h"
+#include "ops/concat.h"
 #include "ops/elementwise.h"
 #include "ops/filter_boxes.h"
 #include "ops/gather.h"
@@ -26,22 +27,54 @@ Detections on_host(const Detections& found) {
 
 }  // namespace
 
-BoxOutputs MaskRcnn::box_outputs(const std::vector<Variable>& features,
-                                 const Proposals& proposals) const {
+BoxOutputs MaskRcnn::box_outputs(const std::vector<Variable>& features, const Proposals& proposals,
+                                 int stage) const {
   const Tensor rois = boxes_to_rois(proposals.boxes, proposals.count);
-  return box_head_(pool_rois(config_, features, rois, config_.box_pool));
+  const BoxHead& head = box_heads_[static_cast<size_t>(stage)];
+  return head(pool_rois(config_, features, rois, config_.box_pool));
 }
 
 Detections MaskRcnn::detections(const Proposals& proposals, const BoxOutputs& outputs,
                                 const Tensor& image_size, const TestConfig& test) const {
+  return best_of(proposals, softmax(outputs.logits.value().to(DType::f32)), outputs.deltas.value(),
+                 image_size, test);
+}
+
+Detections MaskRcnn::detections(const Proposals& proposals, const BoxAnswer& answer,
+                                const Tensor& image_size, const TestConfig& test) const {
+  const int stages = box_stages(config_);
+  if (stages == 1) return detections(proposals, answer(proposals, 0), image_size, test);
+  Proposals here = proposals;
+  Tensor sum;
+  for (int stage = 0;; ++stage) {
+    const BoxOutputs outputs = answer(here, stage);
+    const Tensor own = softmax(outputs.logits.value().to(DType::f32));
+    sum = stage == 0 ? own : add(sum, own).value();
+    if (stage + 1 == stages)
+      return best_of(here, scale(sum, 1.0 / stages).value(), outputs.deltas.value(), image_size,
+                     test);
+    const Shape shape = here.boxes.shape();
+    here.boxes = decode_boxes(here.boxes.reshape({shape[0] * shape[1], 4}),
+                              outputs.deltas.value().to(DType::f32), box_head_coder(stage))
+                     .reshape(shape);
+    filter_boxes(here.boxes, here.scores.clone(), image_size, {});  // clips; none is dropped here
+  }
+}
+
+// probabilities f32 [N * P, C + 1], deltas [N * P, 4 C], or [N * P, 4] for all classes.
+Detections MaskRcnn::best_of(const Proposals& proposals, const Tensor& probabilities,
+                             const Tensor& deltas, const Tensor& image_size,
+                             const TestConfig& test) const {
   const int64_t images = proposals.boxes.extent(0), per_image = proposals.boxes.extent(1);
   const auto classes = static_cast<int64_t>(config_.classes.size());
   const int64_t count = per_image * classes;
-  const Tensor probabilities = softmax(outputs.logits.value().to(DType::f32));
+  const std::vector<Variable> copies(static_cast<size_t>(classes), deltas);
+  const Tensor of_classes = config_.cascade ? concat(copies, 1).value() : deltas;
   const Tensor scores = class_scores(probabilities, proposals.count, test.score);
-  const Tensor boxes = decode_boxes(proposals.boxes.reshape({images * per_image, 4}),
-                                    outputs.deltas.value().to(DType::f32), box_head_coder())
-                           .reshape({images, count, 4});
+  const Tensor boxes =
+      decode_boxes(proposals.boxes.reshape({images * per_image, 4}), of_classes.to(DType::f32),
+                   box_head_coder(box_stages(config_) - 1))
+          .reshape({images, count, 4});
   const Tensor group = class_groups(images, per_image, classes, boxes.device());
   filter_boxes(boxes, scores, image_size, {test.min_side, false, test.whole_rois ? classes : 1});
   const Kept kept = nms(boxes, scores, group, {test.nms, test.max_detections});
@@ -123,8 +156,10 @@ std::vector<SoftDetections> MaskRcnn::detect_softly(const Tensor& images, const 
   Forward passed = forward(images);
   const Proposals proposed = proposals(passed, image_size, false);
   passed.rpn = RpnOutputs();
-  const Detections kept =
-      detections(proposed, box_outputs(passed.features, proposed), image_size, test);
+  const BoxAnswer answer = [&](const Proposals& here, int stage) {
+    return box_outputs(passed.features, here, stage);
+  };
+  const Detections kept = detections(proposed, answer, image_size, test);
   const Tensor probabilities = mask_probabilities(passed.features, kept).to(Device::cpu);
   const Detections found = on_host(kept);
   const std::vector<int32_t> counts = found.count.to_vector<int32_t>();

@@ -39,7 +39,15 @@ Linear make_output(const ModelConfig& config, int64_t in, int64_t out, double de
 
 }  // namespace
 
-BoxCoder box_head_coder() { return {.weights = {10, 10, 5, 5}}; }
+double box_foreground(const ModelConfig& config, int stage) {
+  constexpr double kFurther[] = {0, 0.6, 0.7};
+  return stage == 0 ? config.roi_foreground : kFurther[stage];
+}
+
+BoxCoder box_head_coder(int stage) {
+  const double times = stage + 1;
+  return {.weights = {10 * times, 10 * times, 5 * times, 5 * times}};
+}
 
 Variable pool_rois(const ModelConfig& config, const std::vector<Variable>& features,
                    const Tensor& rois, int size) {
@@ -51,14 +59,15 @@ Variable pool_rois(const ModelConfig& config, const std::vector<Variable>& featu
                    {size, config.roi_sampling, config.roi_aligned});
 }
 
-BoxHead::BoxHead(const ModelConfig& config, Init& init) : config_(config) {
+BoxHead::BoxHead(const ModelConfig& config, int stage, Init& init)
+    : config_(config), stage_(stage) {
   const auto classes = static_cast<int64_t>(config.classes.size());
   const int64_t in = int64_t{config.box_pool} * config.box_pool * config.fpn_channels;
   const int64_t hidden = config.box_channels;
   fc6_ = make_hidden(config, in, hidden, init);
   fc7_ = make_hidden(config, hidden, hidden, init);
   logits_ = make_output(config, hidden, classes + 1, 0.01, init);
-  deltas_ = make_output(config, hidden, 4 * classes, 0.001, init);
+  deltas_ = make_output(config, hidden, config.cascade ? 4 : 4 * classes, 0.001, init);
 }
 
 BoxOutputs BoxHead::operator()(const Variable& pooled) const {
@@ -71,10 +80,11 @@ BoxOutputs BoxHead::operator()(const Variable& pooled) const {
 BoxHead::Losses BoxHead::losses(const BoxOutputs& outputs, const RoiSamples& samples) const {
   const DType dtype = outputs.logits.dtype();
   const Tensor normalizer = count_at_least(samples.label, 0, dtype);
-  const Tensor target = encode_boxes(samples.boxes, samples.matched_boxes, box_head_coder());
+  const Tensor target = encode_boxes(samples.boxes, samples.matched_boxes, box_head_coder(stage_));
+  const Variable own =
+      config_.cascade ? outputs.deltas : pick_class(outputs.deltas, samples.label, 4);
   return {softmax_cross_entropy(outputs.logits, samples.label, normalizer),
-          smooth_l1(pick_class(outputs.deltas, samples.label, 4), target.to(dtype),
-                    samples.positive, config_.box_beta, normalizer)};
+          smooth_l1(own, target.to(dtype), samples.positive, config_.box_beta, normalizer)};
 }
 
 void BoxHead::prepare() {

@@ -17,13 +17,24 @@ Variable pool_rois(const ModelConfig& config, const std::vector<Variable>& featu
 
 struct BoxOutputs {
   Variable logits;  // [K, C + 1]
-  Variable deltas;  // [K, 4 C]
+  Variable deltas;  // [K, 4 C]; a cascade's [K, 4]
 };
 
-// Two fully connected layers, then classes and class-specific deltas.
+// A cascade (Cai and Vasconcelos 2018, with detectron2's numbers): three box heads, each for the
+// boxes of the one before, taught at a higher IoU, with one box for all classes. Otherwise there is
+// the first alone.
+inline constexpr int kCascadeStages = 3;
+inline int box_stages(const ModelConfig& config) { return config.cascade ? kCascadeStages : 1; }
+// What IoU with a truth makes a RoI of the stage positive: .5, .6, .7 in a cascade.
+double box_foreground(const ModelConfig& config, int stage);
+// The deltas' weights: 10, 10, 5, 5 in both references; two and three times that later on.
+struct BoxCoder;
+BoxCoder box_head_coder(int stage);
+
+// Two fully connected layers, then classes and deltas: class-specific ones, or in a cascade [K, 4].
 class BoxHead : public Module {
  public:
-  BoxHead(const ModelConfig& config, Init& init);
+  BoxHead(const ModelConfig& config, int stage, Init& init);
   BoxOutputs operator()(const Variable& pooled) const;
 
   struct Losses {
@@ -36,6 +47,7 @@ class BoxHead : public Module {
 
  private:
   ModelConfig config_;
+  int stage_;
   Linear fc6_, fc7_, logits_, deltas_;
 };
 
@@ -53,9 +65,5 @@ class MaskHead : public Module {
   ConvTranspose2d deconv_;
   Conv2d logits_;
 };
-
-// The deltas' weights of both references: 10, 10, 5, 5.
-struct BoxCoder;
-BoxCoder box_head_coder();
 
 }  // namespace soma

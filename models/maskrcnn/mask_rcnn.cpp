@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "ops/boxes.h"
 #include "ops/elementwise.h"
+#include "ops/filter_boxes.h"
 #include "ops/gather.h"
 #include "ops/losses.h"
 #include "ops/mask_targets.h"
@@ -32,6 +34,24 @@ const ModelConfig& checked(const ModelConfig& config) {
   return config;
 }
 
+std::vector<BoxHead> make_box_heads(const ModelConfig& config, Init& init) {
+  std::vector<BoxHead> heads;
+  for (int stage = 0; stage < box_stages(config); ++stage) heads.emplace_back(config, stage, init);
+  return heads;
+}
+
+// i32 [N, S]: 1 for boxes f32 [N, S, 4] with an area in their image, to which they are clipped, 0
+// for others and where label i32 [N * S] is -1, padding.
+Tensor clip_and_check(const Tensor& boxes, const Tensor& label, const Tensor& image_size) {
+  const Shape rows = {boxes.extent(0), boxes.extent(1)};
+  const Tensor score = label.to(DType::f32).reshape(rows).clone();
+  filter_boxes(boxes, score, image_size, {});  // -inf where there is no area
+  // Labels from 0 on become 1, -1 and -inf 0: a step, drawn by a steep sigmoid.
+  constexpr double kSteep = 200;
+  const Tensor half = Tensor::full(rows, 0.5, DType::f32, boxes.device());
+  return sigmoid(scale(add(score, half), kSteep)).value().to(DType::i32);
+}
+
 }  // namespace
 
 Variable Losses::total() const { return add(add(add(rpn_cls, rpn_box), add(cls, box)), mask); }
@@ -48,7 +68,7 @@ MaskRcnn::MaskRcnn(const ModelConfig& config, Init init)
       backbone_(config, init),
       fpn_(config, backbone_.channels(), init),
       rpn_(config, init),
-      box_head_(config, init),
+      box_heads_(make_box_heads(config, init)),
       mask_head_(config, init) {}
 
 MaskRcnn::Forward MaskRcnn::forward(const Tensor& images) const {
@@ -101,9 +121,37 @@ Losses MaskRcnn::losses(const Tensor& images, const GroundTruth& truth, const St
 Losses MaskRcnn::losses(const Forward& forward, const RpnSamples& anchors, const RoiSamples& rois,
                         const GroundTruth& truth, const StepId& step) const {
   const Rpn::Losses rpn = rpn_.losses(forward.rpn, anchors);
-  const Variable pooled = pool_rois(config_, forward.features, rois.rois, config_.box_pool);
-  const BoxHead::Losses box = box_head_.losses(box_head_(pooled), rois);
-  return {rpn.cls, rpn.box, box.cls, box.box, mask_loss(forward, rois, truth, step)};
+  BoxHead::Losses all;
+  RoiSamples here = rois;
+  for (int stage = 0; stage < std::ssize(box_heads_); ++stage) {
+    const BoxHead& head = box_heads_[static_cast<size_t>(stage)];
+    Variable pooled = pool_rois(config_, forward.features, here.rois, config_.box_pool);
+    if (config_.cascade) pooled = scale_gradient(pooled, 1.0 / kCascadeStages);  // detectron2
+    const BoxOutputs outputs = head(pooled);
+    const BoxHead::Losses own = head.losses(outputs, here);
+    all = stage == 0 ? own : BoxHead::Losses{add(all.cls, own.cls), add(all.box, own.box)};
+    if (stage + 1 < std::ssize(box_heads_)) here = next_rois(here, outputs, truth, step, stage);
+  }
+  return {rpn.cls, rpn.box, all.cls, all.box, mask_loss(forward, rois, truth, step)};
+}
+
+// The RoIs of a cascade's next stage: the boxes of `stage`, all of them, matched anew.
+RoiSamples MaskRcnn::next_rois(const RoiSamples& rois, const BoxOutputs& outputs,
+                               const GroundTruth& truth, const StepId& step, int stage) const {
+  const int64_t images = truth.image_size.extent(0), per_image = rois.label.numel() / images;
+  const Tensor boxes =
+      decode_boxes(rois.boxes, outputs.deltas.value().to(DType::f32), box_head_coder(stage))
+          .reshape({images, per_image, 4});
+  const RoiCandidates candidates = {boxes, clip_and_check(boxes, rois.label, truth.image_size)};
+  const double foreground = box_foreground(config_, stage + 1);
+  const Matches matches = match_boxes(truth.boxes, truth.begin, boxes, candidates.valid,
+                                      {foreground, foreground, false});
+  const Samples all = sample_labels(matches.label, {.count = static_cast<int>(per_image),
+                                                    .positive_fraction = 1,
+                                                    .seed = step.seed,
+                                                    .iteration = step.iteration,
+                                                    .stream = kRoiStream});
+  return roi_samples(candidates, matches, all, truth, static_cast<int64_t>(config_.classes.size()));
 }
 
 Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
@@ -145,7 +193,7 @@ MaskRcnn MaskRcnn::prepared() const {
   copy.backbone_.prepare();
   copy.fpn_.prepare();
   copy.rpn_.prepare();
-  copy.box_head_.prepare();
+  for (BoxHead& head : copy.box_heads_) head.prepare();
   copy.mask_head_.prepare();
   return copy;
 }
@@ -154,7 +202,8 @@ void MaskRcnn::list(Members& members) {
   members.child("backbone", backbone_);
   members.child("fpn", fpn_);
   members.child("rpn", rpn_);
-  members.child("box_head", box_head_);
+  for (size_t stage = 0; stage < box_heads_.size(); ++stage)
+    members.child(stage == 0 ? "box_head" : text("box_head", stage + 1), box_heads_[stage]);
   members.child("mask_head", mask_head_);
 }
 

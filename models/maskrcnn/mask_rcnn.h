@@ -3,6 +3,7 @@
 // N images, H W of the padded input, K rois, C classes, D detections at most per image.
 #pragma once
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "masks/prediction.h"
@@ -67,7 +68,14 @@ class MaskRcnn : public Module {
 
   // The stages of detection.
   Proposals proposals(const Forward& forward, const Tensor& image_size, bool training) const;
-  BoxOutputs box_outputs(const std::vector<Variable>& features, const Proposals& proposals) const;
+  BoxOutputs box_outputs(const std::vector<Variable>& features, const Proposals& proposals,
+                         int stage = 0) const;
+  // From proposals to detections by what the box heads answer, stage after stage: in a cascade the
+  // boxes of one are the next one's proposals, and the classes' probabilities are averaged.
+  using BoxAnswer = std::function<BoxOutputs(const Proposals&, int stage)>;
+  Detections detections(const Proposals& proposals, const BoxAnswer& answer,
+                        const Tensor& image_size, const TestConfig& test) const;
+  // The same by the outputs of the last stage alone, which is the only one outside a cascade.
   Detections detections(const Proposals& proposals, const BoxOutputs& outputs,
                         const Tensor& image_size, const TestConfig& test) const;
   // Mask logits, or probabilities, f32 [M, 28, 28] of the M = sum(count) detections, image by
@@ -87,11 +95,15 @@ class MaskRcnn : public Module {
   // training writes.
   MaskRcnn prepared() const;
   const ModelConfig& config() const { return config_; }
-  Device device() const { return box_head_.device(); }  // where its parameters are
+  Device device() const { return box_heads_[0].device(); }  // where its parameters are
   void list(Members& members) override;
 
  private:
   MaskRcnn(const ModelConfig& config, Init init);
+  RoiSamples next_rois(const RoiSamples& rois, const BoxOutputs& outputs, const GroundTruth& truth,
+                       const StepId& step, int stage) const;
+  Detections best_of(const Proposals& proposals, const Tensor& probabilities, const Tensor& deltas,
+                     const Tensor& image_size, const TestConfig& test) const;
   Variable mask_loss(const Forward& forward, const RoiSamples& rois, const GroundTruth& truth,
                      const StepId& step) const;
 
@@ -99,7 +111,7 @@ class MaskRcnn : public Module {
   ResNet backbone_;
   Fpn fpn_;
   Rpn rpn_;
-  BoxHead box_head_;
+  std::vector<BoxHead> box_heads_;  // one for each stage
   MaskHead mask_head_;
 };
 

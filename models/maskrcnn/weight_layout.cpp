@@ -12,7 +12,12 @@ constexpr int64_t kColours = 3, kStemChannels = 4, kBoxNumbers = 4;
 
 enum class Role { plain, convolution, stem, fc6, scores, deltas, masks };
 
-Role role_of(const std::string& name, int rank) {
+// A cascade's later box heads, box_head2 and box_head3, are laid out as the first.
+Role role_of(std::string name, int rank) {
+  constexpr std::string_view kHead = "box_head";
+  const size_t digits = name.find_first_not_of("0123456789", kHead.size());
+  if (name.starts_with(kHead) && digits != name.npos)
+    name.erase(kHead.size(), digits - kHead.size());
   if (name == "backbone.stem.weight" && rank == 4) return Role::stem;
   if (name == "box_head.fc6.weight" && rank == 2) return Role::fc6;
   if (name.starts_with("box_head.logits.")) return Role::scores;

@@ -273,7 +273,7 @@ TEST_CASE("RPN losses are divided by the batch's full size") {
 TEST_CASE("box losses: background last, L1 over all RoIs") {
   const ModelConfig config = tiny_config();
   Init init(1);
-  const BoxHead head(config, init);
+  const BoxHead head(config, 0, init);
   const std::vector<float> logits = random_values(5 * 3, 1, 1);
   const std::vector<float> deltas = random_values(5 * 8, 1, 2);
   const std::vector<float> boxes = {0,  0,  10, 20, 5, 5, 15, 9, 1, 2,

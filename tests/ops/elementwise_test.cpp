@@ -44,6 +44,19 @@ TEST_CASE("multiply") {
   }
 }
 
+TEST_CASE("a scaled gradient: the value as it is") {
+  op_test({.op = "scale_gradient",  // by 1, which differences can see
+           .name = "33",
+           .inputs = {random_tensor({33, 2}, 1)},
+           .run = [](const auto& in) { return scale_gradient(in[0], 1); },
+           .naive = naive_map([](double a, double) { return a; })});
+  const Variable x = Variable(Tensor::of<float>({3}, {1, -2, 3}), true);
+  const Variable y = scale_gradient(x, 0.25);
+  CHECK(y.value().to_vector<float>() == std::vector<float>{1, -2, 3});
+  backward(sum(multiply(y, y)));
+  CHECK(x.grad().to_vector<float>() == std::vector<float>{0.5, -1, 1.5});
+}
+
 TEST_CASE("scale, relu, sigmoid") {
   for (const int64_t n : kSizes) {
     op_test({.op = "scale",
