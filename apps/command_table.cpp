@@ -104,6 +104,9 @@ void declare_eval(CLI::App& app, Options& o) {
   add_data(app, o);
   add_model(app, o, false);
   app.add_option("--predictions", o.predictions, "submission (.csv) or COCO results (.json)");
+  app.add_flag("--held-out", o.held_out,
+               "each model on the images that its run held out (train --folds --fold)");
+  app.add_option("--out", o.out, "write what the models find, as COCO results (.json)");
   app.add_option("--max-dets", o.max_detections, "detections per image and class that count for AP")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
@@ -163,6 +166,25 @@ void declare_tune(CLI::App& app, Options& o) {
   add_config(app, o);
 }
 
+void declare_ensemble(CLI::App& app, Options& o) {
+  add_data(app, o);
+  add_model(app, o, true);
+  add_out(app, o, "folder of the comparison and of the best way's settings");
+  app.add_option("--folds", o.folds, "parts whose threshold is chosen on the others")
+      ->check(CLI::Range(2, 1000))
+      ->default_str("5");
+  add_config(app, o);
+}
+
+void declare_ablate(CLI::App& app, Options& o) {
+  add_data(app, o);
+  app.add_option("--val", o.val, "DATA that the rows are scored on")->required();
+  app.add_option("--val-images", o.val_images_dir, "folder of the images of --val");
+  add_out(app, o, "folder of the runs and of the table");
+  app.add_option("--config", o.config, "the plan (TOML): columns, [models.NAME], [rows.NAME]")
+      ->required();
+}
+
 void declare_pack(CLI::App& app, Options& o) {
   app.add_option("MODEL", o.input, "run folder or weights file")->required();
   app.add_option("OUT", o.out, "the program to write, e.g. cells")->required();
@@ -211,6 +233,18 @@ const std::vector<TableRow> kTable = {
       "tuned.toml",
       tune_command},
      declare_tune,
+     true},
+    {{"ensemble", "compare the ways of joining models and views on DATA",
+      "soma ensemble --data DATA/test.csv --images DATA/test --model runs/a --model runs/b --out "
+      "joined",
+      ensemble_command},
+     declare_ensemble,
+     true},
+    {{"ablate", "train and test the rows of a table",
+      "soma ablate --data DATA --val DATA/test.csv --val-images DATA/test --out table --config "
+      "configs/small_ablation.toml",
+      ablate_command},
+     declare_ablate,
      true},
     {{"submit", "predictions to a submission without overlaps",
       "soma submit --predictions cells/coco.json --images DATA/test --out submission.csv "

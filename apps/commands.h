@@ -5,8 +5,10 @@
 
 namespace soma {
 
+int ablate_command(const Options& options);
 int bench_command(const Options& options);
 int convert_command(const Options& options);
+int ensemble_command(const Options& options);
 int eval_command(const Options& options);
 int info_command(const Options& options);
 int pack_command(const Options& options);

@@ -54,7 +54,7 @@ void convert_annotations(const Options& options, const std::string& form, const 
 bool is_bgr(const WeightsFile& file, const Console& console) {
   const auto kind = kind_of(file.table());
   if (kind && kind->bgr) return *kind->bgr;
-  if (const auto config = own_config(file, {})) return config->input.bgr;
+  if (const auto config = own_config(file, {}, {})) return config->input.bgr;
   console.warn(file.path() + ": nothing says whether the stem takes RGB or BGR; taken as RGB");
   return false;
 }

@@ -52,6 +52,10 @@ void check_together(const Options& o) {
   check_usage(!trains || o.folds == 0 || o.fold < o.folds, "--fold", "expected 0 to ", o.folds - 1,
               ", got ", o.fold);
   check_usage(o.folds == 0 || o.val.empty(), "--folds", "give --val or --folds, not both");
+  check_usage(!o.held_out || !o.models.empty(), "--held-out",
+              "give the runs of the folds by --model");
+  check_usage(o.command != "eval" || o.out.empty() || !o.models.empty(), "--out",
+              "writes what --model finds; there is none");
   const bool scores = o.command == "eval" || o.command == "tune";
   check_usage(!scores || o.models.empty() != o.predictions.empty(), o.command,
               "give either --model or --predictions");

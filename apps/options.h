@@ -43,6 +43,7 @@ struct Options {
   int folds = 0, fold = -1;  // 0: no folds
 
   int max_detections = 1000;                      // eval --max-dets
+  bool held_out = false;                          // eval --held-out
   int64_t image_count = 60;                       // synth --images
   int64_t image_width = 704, image_height = 520;  // synth --size
   std::string bench = "peak", only;               // bench: peak | ops | model | train; layers

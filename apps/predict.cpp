@@ -16,6 +16,7 @@
 #include "data/image_io.h"
 #include "data/measurements.h"
 #include "data/submission.h"
+#include "ensemble/tiles.h"
 #include "run/inference.h"
 
 namespace soma {
@@ -126,29 +127,45 @@ ImagePredictions cells_of(const ImagePredictions& found, const TestConfig& test)
           found.height, found.width,     submitted_cells(found, test)};
 }
 
-// Times the image of middle size, once warm, and tells what all of them will take: in proportion
-// to their pixels where the network sees them in their own size, else to their number.
+// The windows that the image is seen through: one, unless it is larger than test.tile.
+std::vector<PixelBox> windows_of(const Sample& sample, const EnsembleConfig& rules) {
+  const int64_t longest = std::max(sample.height, sample.width);
+  const int64_t side = rules.tile == 0 || longest <= rules.tile ? longest : rules.tile;
+  return tile_windows(sample.height, sample.width, side, side == longest ? 0 : rules.tile_overlap);
+}
+
+// Times the first window of the image of middle size, once warm, with every model and view, and
+// tells what all images will take: in proportion to the pixels of their windows where the network
+// sees those in their own size, else to their number.
 int predict_time(const LoadedModels& loaded, std::vector<Sample> samples, const Console& console) {
-  const auto pixels = [](const Sample& s) { return static_cast<double>(s.height * s.width); };
-  std::sort(samples.begin(), samples.end(),
-            [&](const Sample& a, const Sample& b) { return pixels(a) < pixels(b); });
+  const EnsembleConfig& rules = loaded.config.ensemble;
+  std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) {
+    return a.height * a.width < b.height * b.width;
+  });
+  const bool own_size = loaded.config.input.min_size.back() == 0;
+  const auto work = [&](const PixelBox& window) {
+    return own_size ? static_cast<double>(window.height * window.width) : 1;
+  };
   const Sample& middle = samples[samples.size() / 2];
-  const Image image = read_image(middle.path);
+  const PixelBox first = windows_of(middle, rules)[0];
+  const Image image = crop(read_image(middle.path), first);
   predict_image(loaded, middle, image);
   const auto start = std::chrono::steady_clock::now();
-  cells_of(predict_image(loaded, middle, read_image(middle.path)), loaded.config.test);
+  cells_of(predict_image(loaded, middle, image), loaded.config.test);
   const std::chrono::duration<double> one = std::chrono::steady_clock::now() - start;
-  double units = 0;
-  for (const Sample& sample : samples) {
-    const bool own_size = loaded.config.input.min_size.back() == 0;
-    units += own_size ? pixels(sample) / pixels(middle) : 1;
-  }
-  const double all = one.count() * units;
+  double all = 0;
+  for (const Sample& sample : samples)
+    for (const PixelBox& window : windows_of(sample, rules))
+      all += one.count() * work(window) / work(first);
+  const size_t models = loaded.detector.members(), views = rules.views.size();
   if (console.json())
-    console.result(text("{\"images\": ", samples.size(), ", \"seconds\": ", all, "}\n"));
+    console.result(text("{\"images\": ", samples.size(), ", \"models\": ", models,
+                        ", \"views\": ", views, ", \"seconds\": ", all, "}\n"));
   else
-    console.say(text(samples.size(), " images would take ", clock_text(all), "; ", middle.id,
-                     " took ", decimals(one.count(), 2), " s"));
+    console.say(text(samples.size(), " images would take ", clock_text(all), " here with ", models,
+                     models == 1 ? " model x " : " models x ", views,
+                     views == 1 ? " view; " : " views; ", middle.id, " took ",
+                     decimals(one.count(), 2), " s"));
   return 0;
 }
 

@@ -79,12 +79,6 @@ std::string log_line(const std::vector<IterationRecord>& window, double seconds_
   return line + text("  max_mem: ", static_cast<int64_t>(max_mem_mb(last.device)), "M");
 }
 
-bool holds_run(const std::string& out) {
-  std::error_code error;
-  return fs::exists(out + "/config.toml", error) ||
-         fs::exists(out + "/weights/state.safetensors", error);
-}
-
 // Makes the folder where it may be made, and returns its path.
 std::string prepare(const Options& options) {
   std::error_code error;
@@ -113,6 +107,12 @@ std::string seed_of(const std::string& config) {
 }
 
 }  // namespace
+
+bool holds_run(const std::string& folder) {
+  std::error_code error;
+  return fs::exists(folder + "/config.toml", error) ||
+         fs::exists(folder + "/weights/state.safetensors", error);
+}
 
 void check_run_folder(const Options& options) {
   const bool holds = holds_run(options.out);

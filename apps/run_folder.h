@@ -26,6 +26,8 @@ struct IterationRecord {
   int64_t gpu_launches = 0, host_syncs = 0;  // of a device, and waits of the host for it
 };
 
+// Whether a folder holds a run, finished or not.
+bool holds_run(const std::string& folder);
 // Error: options.out holds a run and options.resume is not set, or holds none and it is.
 void check_run_folder(const Options& options);
 

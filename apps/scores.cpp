@@ -51,14 +51,22 @@ std::string to_json(const Scores& scores) {
     kaggle_per_class.set(scores.classes[c], kaggle.classes[c].score);
     ap_per_class.set(scores.classes[c], class_ap(scores, c));
   }
-  const Json out = {{"images", kaggle.images.size()},
-                    {"kaggle", kaggle.mean},
-                    {"kaggle_interval", std::array{kaggle.interval.first, kaggle.interval.second}},
-                    {"kaggle_per_class", kaggle_per_class},
-                    {"AP", scores.ap ? scores.ap->ap : kNone},
-                    {"AP50", scores.ap ? scores.ap->ap50 : kNone},
-                    {"AP75", scores.ap ? scores.ap->ap75 : kNone},
-                    {"AP_per_class", ap_per_class}};
+  Json out = {{"images", kaggle.images.size()},
+              {"kaggle", kaggle.mean},
+              {"kaggle_interval", std::array{kaggle.interval.first, kaggle.interval.second}},
+              {"kaggle_per_class", kaggle_per_class},
+              {"AP", scores.ap ? scores.ap->ap : kNone},
+              {"AP50", scores.ap ? scores.ap->ap50 : kNone},
+              {"AP75", scores.ap ? scores.ap->ap75 : kNone},
+              {"AP_per_class", ap_per_class}};
+  Json folds = Json::array();
+  for (const FoldScore& one : scores.folds)
+    folds.push_back(Json{{"fold", one.fold},
+                         {"images", one.images},
+                         {"models", one.models},
+                         {"kaggle", one.mean},
+                         {"kaggle_interval", std::array{one.interval.first, one.interval.second}}});
+  if (!scores.folds.empty()) out.set("folds", folds);
   return out.dump() + "\n";  // NaN becomes null
 }
 
@@ -82,7 +90,11 @@ std::string to_table(const Scores& scores) {
   if (scores.ap)
     out += text("; AP: COCO's of masks, AP50 ", decimals(scores.ap->ap50), ", AP75 ",
                 decimals(scores.ap->ap75));
-  return out + "\n";
+  out += "\n";
+  for (const FoldScore& one : scores.folds)
+    out += text("fold ", one.fold, ": ", one.images, " held-out images, score ", decimals(one.mean),
+                ", ", decimals(one.interval.first), " to ", decimals(one.interval.second), "\n");
+  return out;
 }
 
 }  // namespace soma

@@ -41,8 +41,8 @@ Split read_data(const Options& options, const TrainConfig& train) {
   Split split;
   if (!options.val.empty()) {
     split = {dataset, read_dataset(options.val, options.val_images_dir)};
-  } else if (options.folds > 0) {
-    split = take_fold(dataset, options.folds, options.fold, train.seed);
+  } else if (train.folds > 0) {
+    split = take_fold(dataset, train.folds, train.fold, train.seed);
   } else {
     split = hold_out(dataset, train.eval_images, train.seed);
   }
@@ -297,6 +297,11 @@ int train_command(const Options& options) {
   std::vector<std::string> files = config_files(options);
   if (options.resume) files.insert(files.begin(), saved);
   RunConfig config = load_config(files, options.overrides);
+  if (options.folds > 0) {
+    config.train.folds = options.folds;
+    config.train.fold = options.fold;
+  }
+  if (!options.val.empty()) config.train.folds = 0;
   Split data = read_data(options, config.train);
   complete_config(config, data.train, options.resume);
   use_classes(data.train, config.model.classes);

@@ -1,6 +1,8 @@
 #include "ensemble/detector.h"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 
 #include "base/check.h"
 #include "data/preprocess.h"
@@ -31,9 +33,10 @@ std::vector<int32_t> places_in(const std::vector<std::string>& first,
   return places;
 }
 
-// Whether the outputs of two models stand for the same boxes and classes, place by place.
-void check_inside(const ModelConfig& first, const ModelConfig& other, size_t member) {
+// Whether the outputs of two members stand for the same boxes and classes, place by place.
+void check_inside(const Member& one, const Member& two, size_t member) {
   constexpr const char* kWho = "test.fusion=inside";
+  const ModelConfig &first = one.model.config(), &other = two.model.config();
   check(other.classes == first.classes, kWho, "model ", member + 1,
         " has the classes in another order, ", listed(other.classes), ", than the first one, ",
         listed(first.classes));
@@ -44,6 +47,14 @@ void check_inside(const ModelConfig& first, const ModelConfig& other, size_t mem
                             other.anchor_ratio_outer == first.anchor_ratio_outer;
   check(same_anchors, kWho, "model ", member + 1,
         " has other anchors than the first one; join them by test.fusion=nms instead");
+  check(other.cascade == first.cascade, kWho, "model ", member + 1,
+        " has a cascade of box heads or the first one has (model.cascade), not both");
+  const InputConfig &own = two.input, &wanted = one.input;
+  const bool same_size = own.min_size.back() == wanted.min_size.back() &&
+                         own.max_size == wanted.max_size && own.zoom == wanted.zoom;
+  check(same_size, kWho, "model ", member + 1,
+        " sees images at another size than the first one (input.min_size, input.max_size, "
+        "input.zoom); join them by test.fusion=nms instead");
   check(other.mask_pool == first.mask_pool, kWho, "model ", member + 1,
         " has masks of another size than the first one (model.mask_pool)");
 }
@@ -51,112 +62,135 @@ void check_inside(const ModelConfig& first, const ModelConfig& other, size_t mem
 }  // namespace
 
 Detector::Detector(std::vector<Member> members, const EnsembleConfig& rules, const TestConfig& test)
-    : members_(std::move(members)), weights_(rules.weights), rules_(rules), test_(test) {
+    : members_(std::move(members)), way_{{}, rules}, test_(test) {
   check(!members_.empty(), "ensemble", "expected at least one model");
-  if (weights_.empty()) weights_.assign(members_.size(), 1);
-  check(weights_.size() == members_.size(), "test.fusion_weights", "expected one for each of ",
-        members_.size(), " models, got ", weights_.size());
+  way_.members.resize(members_.size());
+  std::iota(way_.members.begin(), way_.members.end(), size_t{0});
   const std::vector<std::string>& first = members_[0].model.config().classes;
-  for (size_t m = 0; m < members_.size(); ++m) {
-    const std::vector<std::string>& names = members_[m].model.config().classes;
-    classes_.push_back(places_in(first, names, m));
-    if (rules_.fusion == Fusion::inside)
-      check_inside(members_[0].model.config(), members_[m].model.config(), m);
-  }
-  for (const std::string& name : rules_.views) views_.push_back(parse_view(name));
-  check(!views_.empty(), "test.views", "expected at least one view");
+  for (size_t m = 0; m < members_.size(); ++m)
+    classes_.push_back(places_in(first, members_[m].model.config().classes, m));
+  check_way(way_);
 }
 
-std::vector<Detector::Group> Detector::groups() const {
+void Detector::check_way(const Way& way) const {
+  const EnsembleConfig& rules = way.rules;
+  check(rules.weights.empty() || rules.weights.size() == members_.size(), "test.fusion_weights",
+        "expected one for each of ", members_.size(), " models, got ", rules.weights.size());
+  check(!rules.views.empty(), "test.views", "expected at least one view");
+  for (const std::string& name : rules.views) parse_view(name);
+  if (rules.fusion != Fusion::inside) return;
+  for (const size_t m : way.members) check_inside(members_[way.members[0]], members_[m], m);
+}
+
+std::vector<Detector::Group> Detector::groups(const Way& way) {
   std::vector<Group> all;
-  const bool models_inside = rules_.fusion == Fusion::inside;
-  for (size_t v = 0; v < views_.size(); ++v) {
-    for (size_t m = 0; m < members_.size(); ++m) {
-      const size_t columns = models_inside ? 1 : members_.size();
-      const size_t place = (rules_.views_inside ? 0 : v) * columns + (models_inside ? 0 : m);
+  const bool models_inside = way.rules.fusion == Fusion::inside;
+  for (size_t v = 0; v < way.rules.views.size(); ++v) {
+    for (size_t m = 0; m < way.members.size(); ++m) {
+      const size_t columns = models_inside ? 1 : way.members.size();
+      const size_t place = (way.rules.views_inside ? 0 : v) * columns + (models_inside ? 0 : m);
       if (place == all.size()) all.emplace_back();
-      all[place].push_back({m, views_[v]});
+      all[place].push_back({way.members[m], parse_view(way.rules.views[v])});
     }
   }
   return all;
 }
 
-SoftImage Detector::detect_by(const Look& by, const Image& image, const Inputs& inputs) const {
+SoftDetections Detector::detect_by(const Look& by, const Image& image, const Inputs& inputs) const {
   const Member& member = members_[by.member];
   const NetworkInput input =
       preprocess(look(image, by.view), at_scale(inputs[by.member], by.view.scale));
   const Device device = member.model.device();
   SoftDetections found =
       member.model.detect_softly(input.images.to(device), input.size_tensor().to(device), test_)[0];
-  int32_t* label = found.label.data<int32_t>();
-  for (int64_t i = 0; i < found.label.numel(); ++i)
-    label[i] = classes_[by.member][static_cast<size_t>(label[i])];
-  return {found,
-          {input.original.height, input.original.width, 1 / input.scale_y, 1 / input.scale_x}};
+  found.boxes = boxes_in_file(found.boxes, {input.original.height, input.original.width,
+                                            1 / input.scale_y, 1 / input.scale_x});
+  return out_of_view(found, by.view, image.height, image.width);
 }
 
 SoftDetections Detector::detect_by(const Group& group, const Image& image,
                                    const Inputs& inputs) const {
+  SoftDetections found;
   if (group.size() == 1) {
-    SoftImage found = detect_by(group[0], image, inputs);
-    found.detections.boxes = boxes_in_file(found.detections.boxes, found.frame);
-    return out_of_view(found.detections, group[0].view, image.height, image.width);
+    found = detect_by(group[0], image, inputs);
+  } else {
+    std::vector<Branch> branches;
+    for (const Look& by : group) {
+      branches.push_back(
+          {&members_[by.member].model, by.view,
+           preprocess(look(image, by.view), at_scale(inputs[by.member], by.view.scale)),
+           by.member});
+    }
+    found = detect_together(branches, test_, image.height, image.width);
   }
-  std::vector<Branch> branches;
-  for (const Look& by : group) {
-    const Member& member = members_[by.member];
-    branches.push_back(
-        {&member.model, by.view,
-         preprocess(look(image, by.view), at_scale(inputs[by.member], by.view.scale)), by.member});
-  }
-  SoftDetections found = detect_together(branches, test_, image.height, image.width);
   int32_t* label = found.label.data<int32_t>();
   for (int64_t i = 0; i < found.label.numel(); ++i)
     label[i] = classes_[group[0].member][static_cast<size_t>(label[i])];
   return found;
 }
 
-SoftImage Detector::detect_whole(const Image& image, const Inputs& inputs) const {
-  if (members_.size() == 1 && views_ == std::vector<View>{{}})
-    return detect_by(Look{}, image, inputs);
-  std::vector<SoftDetections> parts;
-  std::vector<double> weights;
-  for (const Group& group : groups()) {
-    parts.push_back(detect_by(group, image, inputs));
-    weights.push_back(rules_.fusion == Fusion::inside ? 1 : weights_[group[0].member]);
+std::vector<SoftDetections> Detector::detect_whole(const Image& image, std::span<const Way> ways,
+                                                   const Inputs& inputs) const {
+  std::map<Group, SoftDetections> known;
+  std::vector<SoftDetections> result;
+  for (const Way& way : ways) {
+    std::vector<SoftDetections> parts;
+    std::vector<double> weights;
+    for (const Group& group : groups(way)) {
+      const auto [place, is_new] = known.try_emplace(group);
+      if (is_new) place->second = detect_by(group, image, inputs);
+      parts.push_back(place->second);
+      const bool weighted = way.rules.fusion != Fusion::inside && !way.rules.weights.empty();
+      weights.push_back(weighted ? way.rules.weights[group[0].member] : 1);
+    }
+    result.push_back(join_detections(parts, weights, way.rules, test_, image.height, image.width));
   }
-  return {join_detections(parts, weights, rules_, test_, image.height, image.width),
-          {image.height, image.width, 1, 1}};
+  return result;
 }
 
-SoftImage Detector::detect_tiles(const Image& image, Inputs inputs) const {
+std::vector<SoftDetections> Detector::detect_tiles(const Image& image, std::span<const Way> ways,
+                                                   Inputs inputs) const {
   for (InputConfig& input : inputs) {  // a window is as bright as its image
     const MeanStd whole = normalisation(image, input);
     input.normalize = Normalize::imagenet;
     input.mean = whole.mean;
     input.std = whole.std;
   }
+  const EnsembleConfig& rules = ways[0].rules;
   const std::vector<PixelBox> windows =
-      tile_windows(image.height, image.width, rules_.tile, rules_.tile_overlap);
-  std::vector<SoftDetections> parts;
+      tile_windows(image.height, image.width, rules.tile, rules.tile_overlap);
+  std::vector<std::vector<SoftDetections>> parts(ways.size());
   for (const PixelBox& window : windows) {
-    const SoftImage found = detect_whole(crop(image, window), inputs);
-    parts.push_back(found.detections);
-    parts.back().boxes = boxes_in_file(found.detections.boxes, found.frame);
-    float* corners = parts.back().boxes.data<float>();
-    for (int64_t i = 0; i < parts.back().boxes.numel(); ++i)
-      corners[i] += static_cast<float>(i % 2 == 0 ? window.x : window.y);
+    const std::vector<SoftDetections> found = detect_whole(crop(image, window), ways, inputs);
+    for (size_t w = 0; w < ways.size(); ++w) {
+      parts[w].push_back(found[w]);
+      parts[w].back().boxes = found[w].boxes.clone();  // ways may share what one group has found
+      float* corners = parts[w].back().boxes.data<float>();
+      for (int64_t i = 0; i < found[w].boxes.numel(); ++i)
+        corners[i] += static_cast<float>(i % 2 == 0 ? window.x : window.y);
+    }
   }
-  return {join_tiles(parts, windows, rules_, test_, image.height, image.width),
-          {image.height, image.width, 1, 1}};
+  std::vector<SoftDetections> result;
+  for (size_t w = 0; w < ways.size(); ++w)
+    result.push_back(
+        join_tiles(parts[w], windows, ways[w].rules, test_, image.height, image.width));
+  return result;
+}
+
+std::vector<SoftImage> Detector::detect(const Image& image, std::span<const Way> ways) const {
+  Inputs inputs;
+  for (const Member& member : members_) inputs.push_back(member.input);
+  const int64_t tile = ways.empty() ? 0 : ways[0].rules.tile;
+  const bool fits = tile == 0 || std::max(image.height, image.width) <= tile;
+  std::vector<SoftImage> result;
+  for (SoftDetections& found :
+       fits ? detect_whole(image, ways, inputs) : detect_tiles(image, ways, std::move(inputs)))
+    result.push_back({std::move(found), {image.height, image.width, 1, 1}});
+  return result;
 }
 
 SoftImage Detector::detect(const Image& image) const {
-  Inputs inputs;
-  for (const Member& member : members_) inputs.push_back(member.input);
-  const bool fits = std::max(image.height, image.width) <= rules_.tile;
-  return rules_.tile == 0 || fits ? detect_whole(image, inputs)
-                                  : detect_tiles(image, std::move(inputs));
+  return detect(image, std::span(&way_, 1))[0];
 }
 
 }  // namespace soma

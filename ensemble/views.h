@@ -3,6 +3,7 @@
 // to bottom; it never resamples: its scale only asks the network for another input size.
 #pragma once
 #include <array>
+#include <compare>
 #include <string>
 
 #include "data/config.h"
@@ -14,7 +15,7 @@ namespace soma {
 struct View {
   bool transpose = false, flip_x = false, flip_y = false;
   double scale = 1;
-  bool operator==(const View&) const = default;
+  auto operator<=>(const View&) const = default;
 };
 
 // "plain", or some of the letters t h v in this order, each perhaps with @SCALE (0.1 to 10): h,

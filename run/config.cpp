@@ -84,6 +84,7 @@ void add_heads(Keys& key, ModelConfig& m) {
   key("model.roi_canonical_size", m.roi_canonical_size, from(1, kPixels));
   key("model.box_pool", m.box_pool, from(1, 64));
   key("model.box_channels", m.box_channels, from(1, 16384));
+  key("model.cascade", m.cascade);
   key("model.box_beta", m.box_beta, from(0, kMany));
   key("model.mask_pool", m.mask_pool, from(1, 128));
   key("model.mask_channels", m.mask_channels, from(1, 4096));
@@ -145,6 +146,8 @@ void add_train(Keys& key, RunConfig& config) {
   key("train.eval_every", train.eval_every, from(0, kIterations));
   key("train.eval_images", train.eval_images, from(0, kMany));
   key("train.eval_share", train.eval_share, from(0, 1));
+  key("train.folds", train.folds, from(0, 1000));
+  key("train.fold", train.fold, from(0, 999));
   key("train.seed", train.seed, from(0, 0x1p63));
 }
 
@@ -229,6 +232,8 @@ void check_config(const RunConfig& config) {
               "expected one score at least");
   check_usage(!config.test.min_pixels.empty(), "test.min_pixels", "expected one size at least");
   check_usage(!config.test.mask_nms.empty(), "test.mask_nms", "expected one IoU at least");
+  check_usage(config.train.folds == 0 || config.train.fold < config.train.folds, "train.fold",
+              "expected 0 to ", config.train.folds - 1, ", got ", config.train.fold);
   check_usage(std::is_sorted(config.train.steps.begin(), config.train.steps.end()), "train.steps",
               "expected ascending numbers");
   const EnsembleConfig& ensemble = config.ensemble;
@@ -288,25 +293,33 @@ RunConfig config_of(std::vector<Setting> settings, const std::vector<std::string
   return config;
 }
 
+void append_files(const std::vector<std::string>& files, std::vector<Setting>& settings) {
+  for (const std::string& file : files)
+    for (Setting& setting : read_settings(file)) settings.push_back(std::move(setting));
+}
+
 }  // namespace
 
 RunConfig load_config(const std::vector<std::string>& files,
                       const std::vector<std::string>& overrides) {
   std::vector<Setting> settings;
-  for (const std::string& file : files)
-    for (Setting& setting : read_settings(file)) settings.push_back(std::move(setting));
+  append_files(files, settings);
   return config_of(std::move(settings), overrides);
 }
 
 RunConfig read_config(const std::string& toml, const std::string& name,
+                      const std::vector<std::string>& files,
                       const std::vector<std::string>& overrides) {
-  return config_of(parse_settings(toml, name), overrides);
+  std::vector<Setting> settings = parse_settings(toml, name);
+  append_files(files, settings);
+  return config_of(std::move(settings), overrides);
 }
 
-std::string to_toml(const RunConfig& config) {
+std::string to_toml(const RunConfig& config, const std::vector<std::string>& only) {
   RunConfig copy = config;
   std::string out, section;
   for (const Key& key : keys_of(copy)) {
+    if (!only.empty() && std::find(only.begin(), only.end(), key.name) == only.end()) continue;
     const size_t dot = key.name.find('.');
     if (key.name.compare(0, dot, section) != 0) {
       section = key.name.substr(0, dot);

@@ -34,9 +34,10 @@ struct TrainConfig {
   std::string precision = "f32";         // f32 | bf16 | f16
   int64_t log_every = 20;                // iterations between log lines (d2)
   int64_t save_every = 1000;             // iterations between saves of the training state, at most
-  int64_t eval_every = 0;    // iterations between validations; 0: by time, and at the end
-  int64_t eval_images = 32;  // at most so many validation images
-  double eval_share = 0.05;  // at most this share of train.minutes goes into validation
+  int64_t eval_every = 0;       // iterations between validations; 0: by time, and at the end
+  int64_t eval_images = 32;     // at most so many validation images
+  double eval_share = 0.05;     // at most this share of train.minutes goes into validation
+  int64_t folds = 0, fold = 0;  // > 0: DATA in so many parts, of which this one is held out
   uint64_t seed = 0;
 };
 
@@ -60,12 +61,13 @@ void apply_preset(const std::string& name, RunConfig& config);
 RunConfig load_config(const std::vector<std::string>& files,
                       const std::vector<std::string>& overrides);
 
-// All keys with their values; load_config gives equal values back.
-// The same of TOML in memory; errors call it `name`.
+// The same with TOML in memory, which errors call `name`, before the files.
 RunConfig read_config(const std::string& toml, const std::string& name,
+                      const std::vector<std::string>& files,
                       const std::vector<std::string>& overrides);
 
-std::string to_toml(const RunConfig& config);
+// All keys, or those of `only`, with their values; load_config gives equal values back.
+std::string to_toml(const RunConfig& config, const std::vector<std::string>& only = {});
 
 std::vector<std::string> config_keys();
 

@@ -46,6 +46,18 @@ void parse(const Value& value, std::string& out, const Rule& rule) {
   out = *word;
 }
 
+std::string print(const Value& value) {
+  if (const auto* flag = value.as<bool>()) return print(*flag, Rule());
+  if (const auto* integer = value.as<int64_t>()) return print(*integer, Rule());
+  if (const auto* number = value.as<double>()) return print(*number, Rule());
+  if (const auto* word = value.as<std::string>()) return print(*word, Rule());
+  const auto* list = value.as<std::vector<Value>>();
+  if (list == nullptr) refuse(value, "a number, a text, true, false or a list of them");
+  std::string out = "[";
+  for (const Value& element : *list) out += text(out.size() > 1 ? ", " : "", print(element));
+  return out + "]";
+}
+
 std::string print(const std::string& value, const Rule&) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";

@@ -69,6 +69,7 @@ void parse(const Value& value, std::array<T, N>& out, const Rule& rule) {
   for (size_t i = 0; i < N; ++i) parse((*list)[i], out[i], rule);
 }
 
+std::string print(const Value& value);  // UsageError: no key takes it
 std::string print(const std::string& value, const Rule& rule);
 inline std::string print(bool value, const Rule&) { return value ? "true" : "false"; }
 template <std::integral T>

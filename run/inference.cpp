@@ -25,19 +25,19 @@ std::string configuration_of(const std::string& weights) {
 
 }  // namespace
 
-std::optional<RunConfig> own_config(const WeightsFile& file,
+std::optional<RunConfig> own_config(const WeightsFile& file, std::vector<std::string> config_files,
                                     const std::vector<std::string>& overrides) {
   const std::string& carried = file.table().configuration;
-  if (!carried.empty()) return read_config(carried, file.path(), overrides);
+  if (!carried.empty()) return read_config(carried, file.path(), config_files, overrides);
   const std::string beside = configuration_of(file.path());
   if (beside.empty()) return std::nullopt;
-  return load_config({beside}, overrides);
+  config_files.insert(config_files.begin(), beside);
+  return load_config(config_files, overrides);
 }
 
 RunConfig config_of(const WeightsFile& file, const std::vector<std::string>& config_files,
                     const std::vector<std::string>& overrides) {
-  std::optional<RunConfig> own;
-  if (config_files.empty()) own = own_config(file, overrides);
+  const std::optional<RunConfig> own = own_config(file, config_files, overrides);
   RunConfig config = own ? *own : load_config(config_files, overrides);
   check(!config.model.classes.empty(), file.path(),
         "has no configuration beside it; give --config FILE or model.classes=[...]");

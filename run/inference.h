@@ -27,18 +27,19 @@ std::string weights_of(const std::string& model);
 // MODEL; "" where it carries none. Error: what it carries was cut.
 std::string carried_model();
 
-// The configuration within a packed program, or beside a weights file; none where there is neither.
-std::optional<RunConfig> own_config(const WeightsFile& file,
+// The configuration within a packed program, or beside a weights file, `config_files` on top, then
+// overrides; none where it has none of its own.
+std::optional<RunConfig> own_config(const WeightsFile& file, std::vector<std::string> config_files,
                                     const std::vector<std::string>& overrides);
-// The configuration of an open weights file: `config_files` where there are any, else its own;
-// overrides on top. Error: nothing names the classes.
+// The same, or that of `config_files` alone: models of several kinds take one file of test
+// settings. Error: nothing names the classes.
 RunConfig config_of(const WeightsFile& file, const std::vector<std::string>& config_files,
                     const std::vector<std::string>& overrides);
 
 // A MODEL is a run folder (weights/best.safetensors and config.toml), a weights file
 // (.safetensors, .pth, .pkl; weights/weights_file.h) or a packed program; config_of() finds the
-// configuration. Overrides go on top. Error: one line naming
-// the file, or why the models cannot be joined.
+// configuration. Overrides go on top. Error: one line naming the file, or why the models cannot be
+// joined.
 LoadedModels load_models(const std::vector<std::string>& models,
                          const std::vector<std::string>& config_files,
                          const std::vector<std::string>& overrides, Device device);

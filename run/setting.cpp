@@ -1,5 +1,7 @@
 #include "run/setting.h"
 
+#include <algorithm>
+
 #include "base/usage.h"
 
 // toml++ asserts, and in release builds assumes, that a value does not start with ], } or a comma;
@@ -66,15 +68,21 @@ Value to_value(const toml::node& node) {
   return {std::move(list)};
 }
 
+// toml++ sorts a table by its keys; settings are wanted as they stand in the file.
+struct Placed {
+  toml::source_index line;
+  Setting setting;
+};
+
 void flatten(const toml::table& table, const std::string& prefix, const std::string& path,
-             std::vector<Setting>& out) {
+             std::vector<Placed>& out) {
   for (const auto& [name, node] : table) {
     const std::string key = prefix + from_ascii(name.str());
+    const toml::source_index line = node.source().begin.line;
     if (node.is_table())
       flatten(*node.as_table(), key + ".", path, out);
     else
-      out.push_back(
-          {key, text(path, ":", node.source().begin.line, ": ", one_line(key)), to_value(node)});
+      out.push_back({line, {key, text(path, ":", line, ": ", one_line(key)), to_value(node)}});
   }
 }
 
@@ -128,15 +136,19 @@ std::vector<Setting> read_settings(const std::string& path) {
 }
 
 std::vector<Setting> parse_settings(const std::string& toml, const std::string& name) {
-  std::vector<Setting> settings;
+  std::vector<Placed> placed;
   try {
-    flatten(toml::parse(to_ascii(toml)), "", name, settings);
+    flatten(toml::parse(to_ascii(toml)), "", name, placed);
   } catch (const UsageError&) {  // an assertion of toml++
     throw UsageError(text(name, ": not valid TOML"));
   } catch (const toml::parse_error& problem) {
     throw UsageError(text(name, ":", problem.source().begin.line,
                           ": not valid TOML: ", one_line(from_ascii(problem.description()))));
   }
+  std::stable_sort(placed.begin(), placed.end(),
+                   [](const Placed& a, const Placed& b) { return a.line < b.line; });
+  std::vector<Setting> settings;
+  for (Placed& one : placed) settings.push_back(std::move(one.setting));
   return settings;
 }
 

@@ -25,7 +25,7 @@ struct Setting {
   Value value;
 };
 
-// All settings of a TOML file. Error: it cannot be read; UsageError: it is not TOML.
+// All settings of a TOML file, in its order. Error: it cannot be read; UsageError: it is not TOML.
 std::vector<Setting> read_settings(const std::string& path);
 // The same of TOML in memory; messages call it `name`.
 std::vector<Setting> parse_settings(const std::string& toml, const std::string& name);

@@ -84,6 +84,7 @@ class Ensemble(Case):
         self.fails(2, "test.views", *self.line([self.a], "x", "test.views=q"))
         run = self.passes(*self.line([self.a, self.b], "x", views, "--dry-run"))
         self.assertIn("4 images would take", run.stdout)
+        self.assertIn("here with 2 models x 9 views", run.stdout)
 
     def test_windows(self):
         found = self.found([self.a], "tiles", "test.tile=64", "test.tile_overlap=24")
@@ -115,6 +116,41 @@ class Ensemble(Case):
         victim = next(raw.iterdir())
         victim.write_bytes(victim.read_bytes()[:-1])
         self.fails(1, victim.name, *line, "--predictions", raw)
+
+    def test_the_ways_are_compared_and_the_best_one_is_what_it_says(self):
+        out, models = self.root / "compared", ["--model", self.a, "--model", self.b]
+        line = ["ensemble", "--data", self.data, "--out", out, *models, "test.score=0.01"]
+        run = self.passes(*line, "test.views=[plain, h]")
+        self.assertIn("left out: inside (test.fusion=inside: model 2 has other anchors", run.stdout)
+        record = json.loads((out / "ensemble.json").read_text())
+        ways = {way["way"]: way for way in record["ways"]}
+        self.assertEqual(record["images"], 4)
+        self.assertEqual(ways["nms, views apart"]["passes"], 4)
+        for name in (str(self.a), "soft_nms", "wbf, masks averaged", f"{self.b}, views inside"):
+            self.assertIn(name, run.stdout)
+            low, high = ways[name]["gain_interval"]
+            self.assertLessEqual(low, ways[name]["gain"] + 1e-12)
+            self.assertGreaterEqual(high, ways[name]["gain"] - 1e-12)
+        self.assertEqual(ways[record["reference"]]["gain"], 0)
+        best = max(way["kaggle"] for way in record["ways"])
+        self.assertEqual(ways[record["best"]]["kaggle"], best)
+        # The settings go on top of each model's own configuration.
+        advice = run.stdout[run.stdout.index("soma predict") :].split()[2:]
+        self.passes("eval", "--data", self.data, *advice, "--json")
+        told = self.passes(*line, "test.views=[plain, h]", "--json").stdout
+        self.assertEqual(json.loads(told), record)
+
+    def test_a_way_scores_what_eval_says(self):
+        out = self.root / "one model"
+        line = ["--data", self.data, "--model", self.a, "test.score=0.01", "--json"]
+        way = json.loads(self.passes("ensemble", *line, "--out", out).stdout)["ways"][1]
+        self.assertEqual(way["way"], f"{self.a}, views inside")
+        scores = {}
+        for threshold in [t / 10 for t in range(1, 10)]:
+            words = ["test.views=[plain, h, v, hv]", f"test.submission_score={threshold}"]
+            scores[threshold] = json.loads(self.passes("eval", *line, *words).stdout)["kaggle"]
+        self.assertEqual(max(scores.values()), scores[way["submission_score"]])
+        self.assertLessEqual(way["kaggle"], max(scores.values()) + 1e-12)
 
     def test_a_model_that_finds_nothing(self):
         silent = self.root / "silent"

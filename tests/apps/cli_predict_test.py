@@ -187,7 +187,7 @@ class Predict(PredictCase):
 
     def test_dry_run_writes_nothing(self):
         run = self.passes(*self.line("dry", "--dry-run"))
-        self.assertRegex(run.stdout, r"^4 images would take \d+:\d\d; ")
+        self.assertRegex(run.stdout, r"^4 images would take \d+:\d\d here with 1 model x 1 view; ")
         told = json.loads(self.passes(*self.line("dry", "--dry-run", "--json")).stdout)
         self.assertEqual(told["images"], 4)
         self.assertGreater(told["seconds"], 0)

@@ -117,6 +117,10 @@ class Run(TrainCase):
         self.assertIn("validation on 3 images", log)
         log = self.passes(*self.line("fold", "--folds", 3, "--fold", 1, *words)).stdout
         self.assertIn("training on 8 images, validating on 4\n", log)
+        kept = (self.root / "fold/config.toml").read_text()
+        self.assertIn("folds = 3\nfold = 1\n", kept)
+        log = self.passes(*self.line("fold", "--resume", "train.iterations=2")).stdout
+        self.assertIn("training on 8 images, validating on 4\n", log)
         log = self.passes(*self.line("never", "train.iterations=1", "train.eval_images=0")).stdout
         self.assertNotIn("validation on", log)
         run = self.train("often", "train.iterations=5", "train.eval_every=2")
