@@ -191,11 +191,11 @@ TEST_CASE("a cascade learns: every stage has gradients, and the scene is found")
   for (uint64_t i = 0; i < 80; ++i) {
     backward(model.losses(scene.images, scene.truth, {1, i}).total());
     const Members members = members_of(model);
-    for (const auto& [name, variable] : members.parameters()) {
-      if (i > 0 || name.find("box_head") != 0) continue;
-      INFO(name);
+    for (const auto& parameter : members.parameters()) {
+      if (i > 0 || parameter.name.find("box_head") != 0) continue;
+      INFO(parameter.name);
       double most = 0;
-      for (const float g : variable->grad().to_vector<float>())
+      for (const float g : parameter.variable->grad().to_vector<float>())
         most = std::max(most, std::abs(double{g}));
       CHECK(most > 0);
     }
