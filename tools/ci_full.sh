@@ -33,11 +33,13 @@ sanitizers() {
   job "thread sanitizer on the CUDA kernels" 1200 tools/sanitize.sh thread emulator
 }
 
-cuda() {  # compiles for every architecture; no card is needed
+cuda() {  # a binary that starts here, then every architecture; no card is needed
   if ! command -v nvcc > /dev/null && ! [ -x /usr/local/cuda/bin/nvcc ]; then
     echo "skipped cuda: no nvcc here"
     return
   fi
+  job "a CUDA binary without a card" 2400 bash -c 'tools/build.sh build-no-card -Dcuda=enabled \
+    -Dtests=false && tools/no_card.sh build-no-card'
   job "CUDA by nvcc, every architecture" 3000 bash -c 'TARGETS=build.ninja tools/build.sh build-cuda \
     -Dcuda=enabled -Dgpu_archs=all && tools/check_cuda.py build-cuda'
 }
