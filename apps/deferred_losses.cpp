@@ -28,8 +28,9 @@ void check_finite(std::span<const float> values, int64_t iteration, const std::s
 
 }  // namespace
 
-DeferredLosses::DeferredLosses(Device device, int64_t every)
+DeferredLosses::DeferredLosses(Device device, int64_t every, bool scaled)
     : every_(device == Device::cpu ? 1 : every),
+      scaled_(scaled),
       values_(Tensor::zeros({every_, static_cast<int64_t>(kColumns)}, DType::f32, device)) {}
 
 void DeferredLosses::keep(size_t column, const Tensor& value) const {
@@ -70,7 +71,7 @@ std::vector<IterationRecord> DeferredLosses::read() {
   for (size_t i = 0; i < waiting_.size(); ++i) {
     Waiting& one = waiting_[i];
     const auto row = std::span(values).subspan(i * kColumns, kColumns);
-    check_finite(row, one.iteration, one.images);
+    check_finite(scaled_ ? row.first(kNorm) : row, one.iteration, one.images);
     for (size_t c = 0; c < kNames.size(); ++c) one.record.losses.emplace_back(kNames[c], row[c]);
     records.push_back(std::move(one.record));
   }

@@ -13,8 +13,9 @@ namespace soma {
 
 class DeferredLosses {
  public:
-  // `every`: iterations that are read together on a device.
-  DeferredLosses(Device device, int64_t every);
+  // `every`: iterations that are read together on a device. `scaled`: a norm that is not finite
+  // only lowers the loss's scale (nn/optimizer.h).
+  DeferredLosses(Device device, int64_t every, bool scaled);
 
   // An iteration's work on the device begins; its number and images, for errors.
   void begin(int64_t iteration, const std::string& images);
@@ -37,6 +38,7 @@ class DeferredLosses {
   void keep(size_t column, const Tensor& value) const;
 
   int64_t every_;
+  bool scaled_;
   Tensor values_;  // f32 [every, losses and norm]
   std::vector<Waiting> waiting_;
   device::Counters at_begin_;

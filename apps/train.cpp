@@ -19,6 +19,7 @@
 #include "data/loader.h"
 #include "data/split.h"
 #include "models/maskrcnn/load_weights.h"
+#include "nn/half.h"
 #include "nn/schedule.h"
 #include "run/config.h"
 
@@ -29,6 +30,8 @@ namespace {
 constexpr double kValidationPoints[] = {0.5, 0.8, 1.0};
 // Beside train.save_every: what a machine that goes down may cost where iterations are slow.
 constexpr double kSecondsBetweenSaves = 300;
+
+constexpr double kFirstLossScale = 1 << 16;  // of f16, torch's
 
 double now_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -58,6 +61,7 @@ OptimizerOptions optimizer_options(const RunConfig& config) {
   options.momentum = train.momentum;
   options.weight_decay = train.weight_decay;
   options.clip_norm = train.clip_norm;
+  options.loss_scale = train.precision == "f16" ? kFirstLossScale : 0;
   // torchvision's script decays everything, detectron2 all but norms; AdamW decays weights only.
   options.decay_norms = config.model.preset == "torchvision";
   options.decay_biases = !options.adamw;
@@ -108,7 +112,8 @@ class Training {
         model_(std::move(first)),
         optimizer_(model_, optimizer_options(config)),
         schedule_(schedule_options(config.train)),
-        losses_(model_.device(), config.train.log_every) {
+        half_(config.train.precision == "f16"),
+        losses_(model_.device(), config.train.log_every, half_) {
     if (config.train.ema > 0) {
       average_ = std::make_unique<AverageState>(model_, config.train.ema);
     }
@@ -184,11 +189,12 @@ class Training {
     };
     losses_.begin(iteration, ids_of(batch));
     const Losses losses = named([&] {
+      const HalfScope scope(half_);
       return model_.losses(batch.images.to(device), moved(batch.truth, device),
                            {config_.train.seed, static_cast<uint64_t>(iteration)});
     });
     losses_.add(losses);
-    backward(losses.total());
+    backward(optimizer_.scaled(losses.total()));
     named([&] { optimizer_.step(rate); });
     if (average_) average_->update(model_);
     ++progress_.iteration;
@@ -281,6 +287,7 @@ class Training {
   ScheduleOptions schedule_;
   std::unique_ptr<AverageState> average_;
   Progress progress_;
+  bool half_;           // mixed precision
   bool saved_ = false;  // as it is now
   double saved_at_ = now_seconds();
   DeferredLosses losses_;
@@ -308,6 +315,10 @@ int train_command(const Options& options) {
   use_classes(data.held_out, config.model.classes);
 
   const Device device = chosen_device(options, Console(options));
+  const std::string& precision = config.train.precision;
+  check_usage(precision == "f32" || (precision == "f16" && device == Device::cuda),
+              "train.precision", "expected f32, or f16 with --device cuda, got ", precision, " on ",
+              name_of(device));
   std::unique_ptr<const WeightsFile> weights;  // opened first: a wrong path makes no run folder
   const bool begun = options.resume && holds_checkpoint(options.out + "/weights");
   if (!begun && !config.model.weights.empty()) {

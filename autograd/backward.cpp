@@ -12,17 +12,19 @@
 namespace soma {
 namespace {
 
-template <class T>
-void add_into(const Tensor& target, const Tensor& a, const Tensor& b) {
+void add_into(const Tensor& target, const Tensor& a, const Tensor& b, const char* name) {
   if constexpr (kCudaBuilt) {
     if (target.device() == Device::cuda) {
       return device::add(a.raw(), b.raw(), target.raw(), target.dtype(), target.numel());
     }
   }
-  T* out = target.data<T>();
-  const T *x = a.data<T>(), *y = b.data<T>();
-  parallel_chunks(target.numel(), 1 << 16, [=](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) out[i] = x[i] + y[i];
+  with_float(target.dtype(), name, [&](auto type) {
+    using T = decltype(type);
+    T* out = target.data<T>();
+    const T *x = a.data<T>(), *y = b.data<T>();
+    parallel_chunks(target.numel(), 1 << 16, [=](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) out[i] = x[i] + y[i];
+    });
   });
 }
 
@@ -63,8 +65,7 @@ void accumulate(Variable::State& state, Tensor grad, const char* name) {
     return;
   }
   const Tensor sum = state.grad.shares_storage() ? Tensor::empty_like(grad) : state.grad;
-  with_float(grad.dtype(), name,
-             [&](auto type) { add_into<decltype(type)>(sum, state.grad, grad); });
+  add_into(sum, state.grad, grad, name);
   state.grad = sum;
 }
 

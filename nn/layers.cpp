@@ -1,5 +1,6 @@
 #include "nn/layers.h"
 
+#include "nn/half.h"
 #include "ops/batch_norm.h"
 #include "ops/elementwise.h"
 #include "ops/group_norm.h"
@@ -36,28 +37,32 @@ Conv2dSpec Conv2d::spec(bool relu) const {
 
 Variable Conv2d::operator()(const Variable& x, const Variable& residual) const {
   if (packed_) {
-    const Tensor out = conv2d_packed(x.value(), *packed_, bias_.value(),
-                                     options_.norm == Norm::group ? Tensor() : residual.value());
+    const HalfScope scope(half_);
+    const Tensor added = options_.norm == Norm::group ? Tensor() : halved(residual).value();
+    const Tensor out = conv2d_packed(halved(x).value(), *packed_, bias_.value(), added);
     return options_.norm == Norm::group ? normed(out, residual) : Variable(out);
   }
   switch (options_.norm) {
     case Norm::none:
-      return conv2d(x, weight_, bias_, residual, spec(options_.relu));
+      return conv2d(halved(x), halved(weight_), halved(bias_), halved(residual),
+                    spec(options_.relu));
     case Norm::frozen: {
       const FoldedNorm norm =
           fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
-      return conv2d(x, scale_rows(weight_, norm.scale), norm.shift, residual, spec(options_.relu));
+      return conv2d(halved(x), halved(scale_rows(weight_, norm.scale)), halved(norm.shift),
+                    halved(residual), spec(options_.relu));
     }
     default:
-      return normed(conv2d(x, weight_, {}, {}, spec(false)), residual);
+      return normed(conv2d(halved(x), halved(weight_), {}, {}, spec(false)), residual);
   }
 }
 
 Variable Conv2d::normed(const Variable& x, const Variable& residual) const {
   if (options_.norm == Norm::group) {
-    return group_norm(x, gamma_, beta_, residual, {32, options_.eps, options_.relu});
+    return group_norm(widened(x), gamma_, beta_, widened(residual),
+                      {32, options_.eps, options_.relu});
   }
-  return batch_norm(x, gamma_, beta_, running_mean_, running_var_, residual,
+  return batch_norm(widened(x), gamma_, beta_, running_mean_, running_var_, widened(residual),
                     {options_.eps, 0.1, options_.relu});
 }
 
@@ -78,13 +83,15 @@ void Conv2d::prepare() {
     const FoldedNorm norm =
         fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
     weight = scale_rows(weight, norm.scale).value();
-    bias_ = norm.shift;
+    bias_ = halved(norm.shift);
     gamma_ = beta_ = Variable();
   } else {
-    bias_ = detached(bias_);
+    bias_ = halved(detached(bias_));
     gamma_ = detached(gamma_);
     beta_ = detached(beta_);
   }
+  weight = halved(weight).value();
+  half_ = weight.dtype() == DType::f16;
   packed_ = pack_conv2d(weight, spec(relu));
   weight_ = Variable();
 }
@@ -102,14 +109,19 @@ Linear::Linear(Tensor weight, Tensor bias, bool relu)
     : weight_(weight, true), bias_(bias, true), relu_(relu) {}
 
 Variable Linear::operator()(const Variable& x) const {
-  if (packed_) return linear_packed(x.value(), *packed_, bias_.value(), relu_);
-  return linear(x, weight_, bias_, relu_);
+  if (packed_) {
+    const HalfScope scope(half_);
+    return linear_packed(halved(x).value(), *packed_, bias_.value(), relu_);
+  }
+  return linear(halved(x), halved(weight_), halved(bias_), relu_);
 }
 
 void Linear::prepare() {
   if (packed_) return;
-  packed_ = pack_linear(weight_.value());
-  bias_ = detached(bias_);
+  const Tensor weight = halved(weight_.value()).value();
+  half_ = weight.dtype() == DType::f16;
+  packed_ = pack_linear(weight);
+  bias_ = halved(detached(bias_));
   weight_ = Variable();
 }
 
@@ -122,14 +134,19 @@ ConvTranspose2d::ConvTranspose2d(Tensor weight, Tensor bias, const ConvTranspose
     : weight_(weight, true), bias_(bias, true), spec_(spec) {}
 
 Variable ConvTranspose2d::operator()(const Variable& x) const {
-  if (packed_) return conv_transpose2d_packed(x.value(), *packed_, bias_.value());
-  return conv_transpose2d(x, weight_, bias_, spec_);
+  if (packed_) {
+    const HalfScope scope(half_);
+    return conv_transpose2d_packed(halved(x).value(), *packed_, bias_.value());
+  }
+  return conv_transpose2d(halved(x), halved(weight_), halved(bias_), spec_);
 }
 
 void ConvTranspose2d::prepare() {
   if (packed_) return;
-  packed_ = pack_conv_transpose2d(weight_.value(), spec_);
-  bias_ = detached(bias_);
+  const Tensor weight = halved(weight_.value()).value();
+  half_ = weight.dtype() == DType::f16;
+  packed_ = pack_conv_transpose2d(weight, spec_);
+  bias_ = halved(detached(bias_));
   weight_ = Variable();
 }
 

@@ -1,6 +1,6 @@
 // The layers of the model: each holds its parameters, runs forward on Variables, and can be
 // prepared for inference, after which its norm is folded, its weights are packed once, and the
-// unpacked ones are gone.
+// unpacked ones are gone. Within a HalfScope (nn/half.h) it computes, or is prepared to, in f16.
 #pragma once
 #include <memory>
 #include <string>
@@ -43,6 +43,7 @@ class Conv2d : public Module {
   Variable weight_, bias_, gamma_, beta_;
   Tensor running_mean_, running_var_;
   std::shared_ptr<const PackedConv2d> packed_;
+  bool half_ = false;  // packed in f16
 };
 
 // y = x W^T + b, ReLU on request.
@@ -59,6 +60,7 @@ class Linear : public Module {
   Variable weight_, bias_;
   bool relu_ = false;
   std::shared_ptr<const PackedGemm> packed_;
+  bool half_ = false;
 };
 
 class ConvTranspose2d : public Module {
@@ -73,6 +75,7 @@ class ConvTranspose2d : public Module {
   Variable weight_, bias_;
   ConvTranspose2dSpec spec_;
   std::shared_ptr<const PackedConvTranspose2d> packed_;
+  bool half_ = false;
 };
 
 }  // namespace soma

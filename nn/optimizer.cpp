@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "ops/elementwise.h"
 
 namespace soma {
 
@@ -18,6 +19,14 @@ Optimizer::Optimizer(Module& module, const OptimizerOptions& options) : options_
     slots_.push_back({name, *variable, decayed ? options.weight_decay : 0, zeros,
                       options.adamw ? zeros.clone() : Tensor()});
   }
+  if (options.loss_scale > 0 && !slots_.empty()) {
+    scale_ = Tensor::of<double>({2}, {options.loss_scale, 0}).to(slots_[0].first.device());
+  }
+}
+
+Variable Optimizer::scaled(const Variable& loss) const {
+  if (!scales()) return loss;
+  return multiply(loss, scale_.slice(0, 1).to(loss.dtype()).reshape(loss.shape()));
 }
 
 double Optimizer::gradient_norm() const {
@@ -41,8 +50,9 @@ void Optimizer::step(double rate) {
     grads.push_back(grad);
     stepped_.push_back(slot.name);
   }
-  clip_ = clip_gradients(grads, options_.clip_norm);
-  if (clip_.norm.device() == Device::cpu) gradient_norm();
+  clip_ = clip_gradients(grads, scales() ? 0 : options_.clip_norm);
+  if (scales()) unscale(clip_, options_.clip_norm, scale_);
+  if (clip_.norm.device() == Device::cpu && !scales()) gradient_norm();
   ++steps_;
   if (options_.adamw) {
     adamw_step(slots, {rate, options_.beta1, options_.beta2, options_.eps, steps_}, clip_.factor);
@@ -58,6 +68,7 @@ std::map<std::string, Tensor> Optimizer::state() const {
     state[slot.name + "/first"] = slot.first;
     if (slot.second.defined()) state[slot.name + "/second"] = slot.second;
   }
+  if (scales()) state["loss_scale"] = scale_;
   state["steps"] = Tensor::of<int64_t>({}, {steps_});
   return state;
 }

@@ -16,13 +16,18 @@ struct OptimizerOptions {
   double weight_decay = 1e-4;
   bool decay_norms = false;  // detectron2 0; torchvision's script decays everything
   bool decay_biases = true;
-  double clip_norm = 0;  // global L2 norm; 0: off
+  double clip_norm = 0;   // global L2 norm; 0: off
+  double loss_scale = 0;  // the first, of losses whose gradients pass through f16; 0: not scaled
 };
 
 class Optimizer {
  public:
   Optimizer(Module& module, const OptimizerOptions& options);
 
+  // What backward() is to be called with: the loss, multiplied by the scale of the moment.
+  Variable scaled(const Variable& loss) const;
+  // Whether a step whose gradients are not finite is no error: it changes the scale alone.
+  bool scales() const { return scale_.defined(); }
   // One step at `rate`, then gradients are cleared. Where a gradient is not finite nothing changes;
   // on the CPU that is an Error at once, on a device gradient_norm() says so: nothing is read back.
   void step(double rate);
@@ -48,6 +53,7 @@ class Optimizer {
   std::vector<Slot> slots_;
   std::vector<std::string> stepped_;  // the parameters of the last step, in the order of clip_
   Clip clip_;
+  Tensor scale_;  // f64 [2] as unscale() has it, on the parameters' device
   int64_t steps_ = 0;
 };
 

@@ -5,6 +5,13 @@
 
 namespace soma {
 
+// What layers compute in: f32, f64, and on a device f16, which is summed in f32.
+inline void check_layer_type(const char* who, DType dtype, Device device) {
+  check(
+      dtype == DType::f32 || dtype == DType::f64 || (dtype == DType::f16 && device == Device::cuda),
+      who, "expected f32 or f64, got ", name_of(dtype));
+}
+
 // Labels and indices: i32 [rows] on `device`.
 inline void check_i32(const char* who, const char* what, const Tensor& tensor, int64_t rows,
                       Device device) {

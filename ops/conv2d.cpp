@@ -1,6 +1,7 @@
 #include "ops/conv2d.h"
 
 #include "ops/bias_grad.h"
+#include "ops/checks.h"
 #include "ops/cpu/conv2d.h"
 #include "ops/dispatch.h"
 
@@ -28,8 +29,7 @@ void check_operand(const Tensor& operand, const char* what, const Shape& shape, 
 Tensor make_out(const Tensor& x, const Shape& weight, const Tensor& bias, const Tensor& residual,
                 const Conv2dSpec& spec) {
   const Shape shape = conv2d_shape(x.shape(), weight, spec);
-  check(x.dtype() == DType::f32 || x.dtype() == DType::f64, "conv2d", "expected f32 or f64, got ",
-        name_of(x.dtype()));
+  check_layer_type("conv2d", x.dtype(), x.device());
   check_operand(bias, "bias", {weight[0]}, x);
   check_operand(residual, "residual", shape, x);
   return Tensor::empty(shape, x.dtype(), x.device());

@@ -1,6 +1,7 @@
 #include "ops/conv_transpose2d.h"
 
 #include "ops/bias_grad.h"
+#include "ops/checks.h"
 #include "ops/cpu/conv_transpose2d.h"
 #include "ops/dispatch.h"
 
@@ -30,8 +31,7 @@ int64_t out_extent(int64_t in, int64_t kernel, const ConvTranspose2dSpec& spec) 
 Tensor make_out(const Tensor& x, const Shape& weight, DType dtype, Device device,
                 const Tensor& bias, const ConvTranspose2dSpec& spec) {
   check_weight(weight, spec);
-  check(dtype == DType::f32 || dtype == DType::f64, "conv_transpose2d", "expected f32 or f64, got ",
-        name_of(dtype));
+  check_layer_type("conv_transpose2d", dtype, device);
   check(x.rank() == 4 && x.extent(3) == weight[0], "conv_transpose2d", "x must be [N, H, W, ",
         weight[0], "], got ", x.shape());
   check(!bias.defined() || bias.shape() == Shape{weight[3]}, "conv_transpose2d", "bias must be [",

@@ -90,6 +90,15 @@ Variable sum(const Variable& x) {
   });
 }
 
+Variable cast(const Variable& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  check(is_float(x.dtype()) && is_float(dtype), "cast", "needs float types, got ",
+        name_of(x.dtype()), " and ", name_of(dtype));
+  return record("cast", x.value().to(dtype), {x}, [from = x.dtype()](const Tensor& grad) {
+    return std::vector<Tensor>{grad.to(from)};
+  });
+}
+
 Variable scale_rows(const Variable& weight, const Tensor& factor) {
   check(weight.value().rank() >= 1 && factor.shape() == Shape{weight.extent(0)}, "scale_rows",
         "needs one factor per row, got ", factor.shape(), " for ", weight.shape());

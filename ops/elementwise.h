@@ -12,6 +12,9 @@ Variable relu(const Variable& x);                           // gradient 0 at 0, 
 Variable sigmoid(const Variable& x);
 Variable sum(const Variable& x);  // a scalar; fixed order of addition, any thread count
 
+// Another float type, and the gradient back; x itself where it has it.
+Variable cast(const Variable& x, DType dtype);
+
 // weight [O, ...] times factor [O], row by row: folds a frozen norm's scale into a convolution.
 // No gradient to factor.
 Variable scale_rows(const Variable& weight, const Tensor& factor);

@@ -1,6 +1,7 @@
 #include "ops/linear.h"
 
 #include "ops/bias_grad.h"
+#include "ops/checks.h"
 #include "ops/cpu/linear.h"
 #include "ops/dispatch.h"
 
@@ -17,8 +18,7 @@ namespace {
 
 Tensor make_out(const Tensor& x, const Shape& weight, DType dtype, Device device,
                 const Tensor& bias) {
-  check(dtype == DType::f32 || dtype == DType::f64, "linear", "expected f32 or f64, got ",
-        name_of(dtype));
+  check_layer_type("linear", dtype, device);
   check(x.rank() == 2 && weight.rank() == 2 && x.extent(1) == weight[1], "linear",
         "needs x [K, in] and weight [out, in], got ", x.shape(), " and ", weight);
   check(!bias.defined() || bias.shape() == Shape{weight[0]}, "linear", "bias must be [", weight[0],

@@ -36,6 +36,14 @@ Clip clip_gradients(const std::vector<Tensor>& grads, double limit) {
   return out;
 }
 
+void unscale(const Clip& clip, double limit, const Tensor& scale) {
+  check(scale.dtype() == DType::f64 && scale.shape() == Shape{2} &&
+            scale.device() == clip.norm.device(),
+        "unscale", "needs a scale f64 [2] on ", name_of(clip.norm.device()), ", got ",
+        name_of(scale.dtype()), scale.shape(), " on ", name_of(scale.device()));
+  run<cpu::unscale, cuda::unscale>("unscale", scale.device(), clip, limit, scale);
+}
+
 double squared_norm(const Tensor& x) { return clip_gradients({x}, 0).squares.item(); }
 
 void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor) {

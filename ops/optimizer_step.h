@@ -22,6 +22,11 @@ struct Clip {
   Tensor factor;   // []: 1, or limit / norm above the limit; NaN where the norm is not finite
 };
 Clip clip_gradients(const std::vector<Tensor>& grads, double limit);  // limit 0: no clipping
+// Gradients of a loss that was multiplied with scale[0] (Micikevicius et al. 2018): turns the clip
+// of them (limit 0) into that of the gradients themselves, and moves scale, f64 [2] on their
+// device, to what the next loss is to be multiplied with: torch's GradScaler, but nothing waits for
+// the device.
+void unscale(const Clip& clip, double limit, const Tensor& scale);
 double squared_norm(const Tensor& x);  // the same sum as a number: waits for a device
 
 struct SgdStep {
@@ -46,6 +51,7 @@ void average_step(const std::vector<OptimizerSlot>& slots, double decay);
 
 namespace cpu {
 void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& out);
+void unscale(const Clip& clip, double limit, const Tensor& scale);
 void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor);
 void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
                 const Tensor& factor);
@@ -53,6 +59,7 @@ void average_step(const std::vector<OptimizerSlot>& slots, double decay);
 }  // namespace cpu
 namespace cuda {
 void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& out);
+void unscale(const Clip& clip, double limit, const Tensor& scale);
 void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor);
 void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
                 const Tensor& factor);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/half.h"
 #include "ops/boxes.h"
 #include "ops/gather.h"
 #include "ops/losses.h"
@@ -74,7 +75,7 @@ BoxOutputs BoxHead::operator()(const Variable& pooled) const {
   const Variable flat =
       reshape(pooled, {pooled.extent(0), pooled.shape().product(1, pooled.shape().rank())});
   const Variable hidden = fc7_(fc6_(flat));
-  return {logits_(hidden), deltas_(hidden)};
+  return {widened(logits_(hidden)), widened(deltas_(hidden))};
 }
 
 BoxHead::Losses BoxHead::losses(const BoxOutputs& outputs, const RoiSamples& samples) const {
@@ -122,7 +123,7 @@ MaskHead::MaskHead(const ModelConfig& config, Init& init) {
 Variable MaskHead::operator()(const Variable& pooled, const Tensor& label) const {
   Variable x = pooled;
   for (const Conv2d& conv : convs_) x = conv(x);
-  const Variable logits = logits_(deconv_(x));
+  const Variable logits = widened(logits_(deconv_(x)));
   const Variable picked = pick_class(logits, label, 1);
   return reshape(picked, {picked.extent(0), picked.extent(1), picked.extent(2)});
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "nn/half.h"
 #include "ops/boxes.h"
 #include "ops/elementwise.h"
 #include "ops/filter_boxes.h"
@@ -78,6 +79,7 @@ MaskRcnn::Forward MaskRcnn::forward(const Tensor& images) const {
   Forward result;
   result.features = fpn_(backbone_(images));
   result.rpn = rpn_(result.features, images.extent(1), images.extent(2));
+  for (Variable& level : result.features) level = widened(level);  // RoIAlign sums in place
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "models/maskrcnn/anchors.h"
+#include "nn/half.h"
 #include "ops/boxes.h"
 #include "ops/concat.h"
 #include "ops/elementwise.h"
@@ -75,7 +76,7 @@ RpnOutputs Rpn::operator()(const std::vector<Variable>& features, int64_t height
   std::vector<GridSize> grids;
   for (const Variable& feature : features) {
     const Variable hidden = conv_(feature);
-    const Variable logits = logits_(hidden), deltas = deltas_(hidden);
+    const Variable logits = widened(logits_(hidden)), deltas = widened(deltas_(hidden));
     const int64_t images = feature.extent(0), count = logits.shape().product(1, 4);
     outputs.logits.push_back(reshape(logits, {images, count}));
     outputs.deltas.push_back(reshape(deltas, {images, count, 4}));

@@ -47,6 +47,10 @@ void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& 
   out.factor.data<double>()[0] = clip_factor(std::sqrt(total), limit);
 }
 
+void unscale(const Clip& clip, double limit, const Tensor& scale) {
+  unscale_clip(limit, clip.norm.data<double>(), clip.factor.data<double>(), scale.data<double>());
+}
+
 void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor) {
   if (std::isnan(factor.item())) return;
   with_float(slots[0].weight.dtype(), "sgd_step", [&](auto type) {

@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kColumns* kRows)
   const int64_t last = first + chunk < rows ? first + chunk : rows;
   double total = 0;
   for (int64_t row = first + threadIdx.y; row < last && column < columns; row += kRows) {
-    total += static_cast<double>(grad[row * columns + column]);
+    total += static_cast<double>(gpu::widen(grad[row * columns + column]));
   }
   parts[threadIdx.y][threadIdx.x] = total;
   __syncthreads();
@@ -37,14 +37,14 @@ struct AddLines {
   __device__ void operator()(int64_t column) const {
     double total = 0;
     for (int64_t i = 0; i < count; ++i) total += lines[i * columns + column];
-    sum[column] = static_cast<T>(total);
+    sum[column] = gpu::narrow<T>(static_cast<gpu::Value<T>>(total));
   }
 };
 
 }  // namespace
 
 void bias_grad(const Tensor& grad, const Tensor& sum) {
-  with_float(grad.dtype(), "bias_grad", [&](auto type) {
+  gpu::with_stored(grad.dtype(), "bias_grad", [&](auto type) {
     using T = decltype(type);
     const int64_t columns = sum.numel(), rows = grad.shape().product(0, grad.rank() - 1);
     const int64_t chunk = std::max(kRowsPerChunk, (rows + kMaxChunks - 1) / kMaxChunks);

@@ -47,13 +47,13 @@ HD inline TapDepth tap_of(const ConvShape& s, int64_t k, int64_t channels) {
 }
 
 // Forward: a line is an output pixel, the depth is (ky, kx, c).
-template <class T>
+template <class S>
 struct GatheredInput {
   static constexpr bool kDepthFirst = true;
   ConvShape s;
-  const T* x;
+  const S* x;
 
-  using Line = PixelLine<T>;
+  using Line = PixelLine<S>;
   __device__ Line line(int64_t index, int64_t group) const {
     if (index >= s.out_pixels()) return {nullptr, 0, 0};
     const int64_t row = index / s.out_width, image = row / s.out_height;
@@ -62,37 +62,40 @@ struct GatheredInput {
             static_cast<int32_t>(index % s.out_width) * s.stride - s.pad};
   }
   __device__ TapDepth depth(int64_t k, int64_t) const { return tap_of(s, k, s.in); }
-  __device__ T load(const Line& at, const TapDepth& tap) const {
+  __device__ gpu::Value<S> load(const Line& at, const TapDepth& tap) const {
     const int32_t row = at.y + tap.y, column = at.x + tap.x;
     const bool inside =
         at.image != nullptr && row >= 0 && row < s.height && column >= 0 && column < s.width;
-    return inside ? at.image[(row * s.width + column) * s.in * s.groups + tap.channel] : T{0};
+    return inside ? gpu::widen(at.image[(row * s.width + column) * s.in * s.groups + tap.channel])
+                  : gpu::Value<S>{0};
   }
 };
 
 // Forward: a line is an output channel of the group.
-template <class T>
+template <class S>
 struct WeightRows {
   static constexpr bool kDepthFirst = true;
   ConvShape s;
-  const T* weight;
+  const S* weight;
 
-  using Line = const T*;
+  using Line = const S*;
   __device__ Line line(int64_t index, int64_t group) const {
     return index < s.out ? weight + (group * s.out + index) * s.taps() * s.in : nullptr;
   }
   __device__ int64_t depth(int64_t k, int64_t) const { return k; }
-  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+  __device__ gpu::Value<S> load(Line at, int64_t k) const {
+    return at == nullptr ? gpu::Value<S>{0} : gpu::widen(at[k]);
+  }
 };
 
 // Backward data: a line is an input pixel, the depth is (ky, kx, o).
-template <class T>
+template <class S>
 struct GatheredGradient {
   static constexpr bool kDepthFirst = true;
   ConvShape s;
-  const T* grad;
+  const S* grad;
 
-  using Line = PixelLine<T>;
+  using Line = PixelLine<S>;
   __device__ Line line(int64_t index, int64_t group) const {
     if (index >= s.in_pixels()) return {nullptr, 0, 0};
     const int64_t row = index / s.width, image = row / s.height;
@@ -101,52 +104,58 @@ struct GatheredGradient {
             static_cast<int32_t>(index % s.width) + s.pad};
   }
   __device__ TapDepth depth(int64_t k, int64_t) const { return tap_of(s, k, s.out); }
-  __device__ T load(const Line& at, const TapDepth& tap) const {
+  __device__ gpu::Value<S> load(const Line& at, const TapDepth& tap) const {
     const int32_t y = at.y - tap.y, x = at.x - tap.x;
     const int32_t row = y / s.stride, column = x / s.stride;
     const bool inside = at.image != nullptr && y >= 0 && x >= 0 && row * s.stride == y &&
                         column * s.stride == x && row < s.out_height && column < s.out_width;
-    return inside ? at.image[(row * s.out_width + column) * s.out * s.groups + tap.channel] : T{0};
+    return inside
+               ? gpu::widen(at.image[(row * s.out_width + column) * s.out * s.groups + tap.channel])
+               : gpu::Value<S>{0};
   }
 };
 
 // Backward data: a line is an input channel of the group, the depth is (ky, kx, o).
-template <class T>
+template <class S>
 struct WeightColumns {
   static constexpr bool kDepthFirst = false;
   ConvShape s;
-  const T* weight;
+  const S* weight;
 
-  using Line = const T*;
+  using Line = const S*;
   __device__ Line line(int64_t index, int64_t) const {
     return index < s.in ? weight + index : nullptr;
   }
   __device__ int64_t depth(int64_t k, int64_t group) const {
     return ((group * s.out + k % s.out) * s.taps() + k / s.out) * s.in;
   }
-  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+  __device__ gpu::Value<S> load(Line at, int64_t k) const {
+    return at == nullptr ? gpu::Value<S>{0} : gpu::widen(at[k]);
+  }
 };
 
 // Backward weight: a line is an output channel of the group, the depth is the output pixel.
-template <class T>
+template <class S>
 struct GradientColumns {
   static constexpr bool kDepthFirst = false;
   ConvShape s;
-  const T* grad;
+  const S* grad;
 
-  using Line = const T*;
+  using Line = const S*;
   __device__ Line line(int64_t index, int64_t group) const {
     return index < s.out ? grad + group * s.out + index : nullptr;
   }
   __device__ int64_t depth(int64_t k, int64_t) const { return k * s.out * s.groups; }
-  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+  __device__ gpu::Value<S> load(Line at, int64_t k) const {
+    return at == nullptr ? gpu::Value<S>{0} : gpu::widen(at[k]);
+  }
 };
 
 // Backward weight: a line is (ky, kx, c), the depth is the output pixel.
-template <class T>
+template <class S>
 struct InputColumns {
   static constexpr bool kDepthFirst = false;
-  GatheredInput<T> input;
+  GatheredInput<S> input;
 
   struct Line {
     TapDepth tap;
@@ -155,9 +164,9 @@ struct InputColumns {
   __device__ Line line(int64_t index, int64_t) const {
     return {input.depth(index, 0), index < input.s.taps() * input.s.in};
   }
-  __device__ PixelLine<T> depth(int64_t k, int64_t group) const { return input.line(k, group); }
-  __device__ T load(const Line& at, const PixelLine<T>& pixel) const {
-    return at.inside ? input.load(pixel, at.tap) : T{0};
+  __device__ PixelLine<S> depth(int64_t k, int64_t group) const { return input.line(k, group); }
+  __device__ gpu::Value<S> load(const Line& at, const PixelLine<S>& pixel) const {
+    return at.inside ? input.load(pixel, at.tap) : gpu::Value<S>{0};
   }
 };
 

@@ -27,34 +27,35 @@ bool library_forward(const ConvShape& s, const Tensor& x, const Tensor& weight, 
 }
 
 // relu?(x + bias), in place.
-template <class T>
+template <class S>
 struct AddBias {
-  T* x;
-  const T* bias;
+  S* x;
+  const S* bias;
   int64_t channels;
   bool relu;
   __device__ void operator()(int64_t i) const {
-    const T value = bias == nullptr ? x[i] : x[i] + bias[i % channels];
-    x[i] = relu && value < 0 ? T{0} : value;
+    gpu::Value<S> value = gpu::widen(x[i]);
+    if (bias != nullptr) value += gpu::widen(bias[i % channels]);
+    x[i] = gpu::narrow<S>(relu && value < 0 ? 0 : value);
   }
 };
 
 // Where the kernel's places do not overlap, each pixel of grad has a patch of grad_x for itself:
 // relu?(patches [pixels, kh, kw, C] + bias), moved to where they lie.
-template <class T>
+template <class S>
 struct PlacePatches {
   ConvShape s;
-  const T *patches, *bias;
-  T* out;
+  const S *patches, *bias;
+  S* out;
   bool relu;
   __device__ void operator()(int64_t i) const {
     const int64_t c = i % s.in, x = i / s.in % s.width, y = i / s.in / s.width % s.height;
     const int64_t image = i / s.in / s.width / s.height;
     const int64_t row = (image * s.out_height + y / s.stride) * s.out_width + x / s.stride;
     const int64_t tap = y % s.stride * s.kernel_x + x % s.stride;
-    T value = patches[(row * s.taps() + tap) * s.in + c];
-    if (bias != nullptr) value += bias[c];
-    out[i] = relu && value < 0 ? T{0} : value;
+    gpu::Value<S> value = gpu::widen(patches[(row * s.taps() + tap) * s.in + c]);
+    if (bias != nullptr) value += gpu::widen(bias[c]);
+    out[i] = gpu::narrow<S>(relu && value < 0 ? 0 : value);
   }
 };
 
@@ -72,10 +73,10 @@ bool library_patches(const ConvShape& s, const Tensor& grad, const Tensor& weigh
                         Tensor(), false, patches})) {
     return false;
   }
-  with_float(grad_x.dtype(), "conv2d", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(grad_x.dtype(), "conv2d", [&](auto type) {
+    using S = decltype(type);
     each(grad_x.numel(),
-         PlacePatches<T>{s, patches.data<T>(), or_null<T>(bias), grad_x.data<T>(), relu});
+         PlacePatches<S>{s, patches.data<S>(), or_null<S>(bias), grad_x.data<S>(), relu});
   });
   return true;
 }
@@ -89,9 +90,9 @@ bool library_backward_data(const ConvShape& s, const Tensor& grad, const Tensor&
   if (has_patches(s)) return library_patches(s, grad, weight, bias, spec.relu, grad_x);
   if (!library_conv_backward_data(grad, weight, spec, grad_x)) return false;
   if (!bias.defined() && !spec.relu) return true;
-  with_float(grad_x.dtype(), "conv2d", [&](auto type) {
-    using T = decltype(type);
-    each(grad_x.numel(), AddBias<T>{grad_x.data<T>(), or_null<T>(bias), s.in, spec.relu});
+  gpu::with_stored(grad_x.dtype(), "conv2d", [&](auto type) {
+    using S = decltype(type);
+    each(grad_x.numel(), AddBias<S>{grad_x.data<S>(), or_null<S>(bias), s.in, spec.relu});
   });
   return true;
 }
@@ -102,12 +103,13 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
                     const Tensor& residual, const Conv2dSpec& spec, const Tensor& out) {
   const ConvShape s = conv_shape(x.shape(), weight.shape(), out.shape(), spec);
   if (library_forward(s, x, weight, bias, residual, spec, out)) return;
-  with_float(out.dtype(), "conv2d", [&](auto type) {
-    using T = decltype(type);
-    const StoreRows<T> store = {
-        out.data<T>(), or_null<T>(bias), or_null<T>(residual), out.extent(3), s.out, spec.relu};
-    gemm<T>({s.out_pixels(), s.out, s.taps() * s.in, s.groups}, GatheredInput<T>{s, x.data<T>()},
-            WeightRows<T>{s, weight.data<T>()}, store);
+  gpu::with_stored(out.dtype(), "conv2d", [&](auto type) {
+    using S = decltype(type);
+    const StoreRows<S> store = {
+        out.data<S>(), or_null<S>(bias), or_null<S>(residual), out.extent(3), s.out, spec.relu};
+    gemm<gpu::Value<S>>({s.out_pixels(), s.out, s.taps() * s.in, s.groups},
+                        GatheredInput<S>{s, x.data<S>()}, WeightRows<S>{s, weight.data<S>()},
+                        store);
   });
 }
 
@@ -115,12 +117,13 @@ void conv_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& 
                         const Conv2dSpec& spec, const Tensor& grad_x) {
   const ConvShape s = conv_shape(grad_x.shape(), weight.shape(), grad.shape(), spec);
   if (library_backward_data(s, grad, weight, bias, spec, grad_x)) return;
-  with_float(grad_x.dtype(), "conv2d", [&](auto type) {
-    using T = decltype(type);
-    const StoreRows<T> store = {grad_x.data<T>(), or_null<T>(bias), nullptr, grad_x.extent(3), s.in,
+  gpu::with_stored(grad_x.dtype(), "conv2d", [&](auto type) {
+    using S = decltype(type);
+    const StoreRows<S> store = {grad_x.data<S>(), or_null<S>(bias), nullptr, grad_x.extent(3), s.in,
                                 spec.relu};
-    gemm<T>({s.in_pixels(), s.in, s.taps() * s.out, s.groups},
-            GatheredGradient<T>{s, grad.data<T>()}, WeightColumns<T>{s, weight.data<T>()}, store);
+    gemm<gpu::Value<S>>({s.in_pixels(), s.in, s.taps() * s.out, s.groups},
+                        GatheredGradient<S>{s, grad.data<S>()},
+                        WeightColumns<S>{s, weight.data<S>()}, store);
   });
 }
 
@@ -137,10 +140,10 @@ void conv2d_backward_weight(const Tensor& x, const Tensor& grad, const Conv2dSpe
                     : library_conv_backward_weight(x, grad, spec, grad_weight)) {
     return;
   }
-  with_float(x.dtype(), "conv2d", [&](auto type) {
-    using T = decltype(type);
-    gemm_long<T>({s.out, s.taps() * s.in, s.out_pixels(), s.groups},
-                 GradientColumns<T>{s, grad.data<T>()}, InputColumns<T>{{s, x.data<T>()}},
+  gpu::with_stored(x.dtype(), "conv2d", [&](auto type) {
+    using S = decltype(type);
+    gemm_long<S>({s.out, s.taps() * s.in, s.out_pixels(), s.groups},
+                 GradientColumns<S>{s, grad.data<S>()}, InputColumns<S>{{s, x.data<S>()}},
                  grad_weight);
   });
 }

@@ -23,7 +23,9 @@ template <class T>
 struct Add {
   const T *a, *b;
   T* out;
-  __device__ void operator()(int64_t i) const { out[i] = a[i] + b[i]; }
+  __device__ void operator()(int64_t i) const {
+    out[i] = gpu::narrow<T>(gpu::widen(a[i]) + gpu::widen(b[i]));
+  }
 };
 
 }  // namespace
@@ -70,7 +72,7 @@ void convert(const void* from, DType from_dtype, void* to, DType to_dtype, int64
 }
 
 void add(const void* a, const void* b, void* out, DType dtype, int64_t count) {
-  with_float(dtype, "add", [&](auto type) {
+  gpu::with_stored(dtype, "add", [&](auto type) {
     using T = decltype(type);
     cuda::each(count,
                Add<T>{static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(out)});

@@ -58,13 +58,15 @@ struct Map {
   const T *x, *y;
   T* out;
   Function function;
-  __device__ void operator()(int64_t i) const { out[i] = function(x[i], y[i]); }
+  __device__ void operator()(int64_t i) const {
+    out[i] = gpu::narrow<T>(function(gpu::widen(x[i]), gpu::widen(y[i])));
+  }
 };
 
 // out[i] = function(x[i], y[i]).
 template <class Function>
 void map(const char* who, const Tensor& x, const Tensor& y, const Tensor& out, Function function) {
-  with_float(out.dtype(), who, [&](auto type) {
+  gpu::with_stored(out.dtype(), who, [&](auto type) {
     using T = decltype(type);
     each(out.numel(), Map<T, Function>{x.data<T>(), y.data<T>(), out.data<T>(), function});
   });

@@ -4,6 +4,7 @@
 //
 // An operand has kDepthFirst (whether neighbours in k lie side by side in memory, else neighbouring
 // lines do) and line(index, batch), depth(k, batch), load(line, depth), which gives 0 outside.
+// f16 is widened as it is loaded and summed in f32; T is what is summed, S what is stored.
 // A line of `a` is a row, one of `b` a column. `store(row, column, batch, split, value)` ends it.
 #pragma once
 #include "ops/cuda/each.cuh"
@@ -175,73 +176,79 @@ void gemm(const GemmSize& size, const A& a, const B& b, const Store& store) {
 
 // A matrix in memory: element (line, k) of a row-major [lines, depth] (depth first) or [depth,
 // lines] (not) block.
-template <class T, bool kFirst>
+template <class S, bool kFirst>
 struct Matrix {
   static constexpr bool kDepthFirst = kFirst;
-  const T* values;
+  using T = gpu::Value<S>;
+  const S* values;
   int64_t lines, stride;  // elements from one row of the block to the next
 
-  using Line = const T*;  // null outside
+  using Line = const S*;  // null outside
   __device__ Line line(int64_t index, int64_t) const {
     return index < lines ? values + (kFirst ? index * stride : index) : nullptr;
   }
   __device__ int64_t depth(int64_t k, int64_t) const { return kFirst ? k : k * stride; }
-  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : at[k]; }
+  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : gpu::widen(at[k]); }
 };
 
 // relu?(value + bias + residual) into a row-major matrix; bias and residual may be null. A batch is
 // the next `columns` columns.
-template <class T>
+template <class S>
 struct StoreRows {
-  T* out;
-  const T *bias, *residual;
+  using T = gpu::Value<S>;
+  S* out;
+  const S *bias, *residual;
   int64_t stride, columns;
   bool relu;
 
   __device__ void operator()(int64_t row, int64_t column, int64_t batch, int64_t, T value) const {
     const int64_t c = batch * columns + column, at = row * stride + c;
-    if (bias != nullptr) value += bias[c];
-    if (residual != nullptr) value += residual[at];
-    out[at] = relu && value < 0 ? T{0} : value;  // NaN stays NaN
+    if (bias != nullptr) value += gpu::widen(bias[c]);
+    if (residual != nullptr) value += gpu::widen(residual[at]);
+    out[at] = gpu::narrow<S>(relu && value < 0 ? T{0} : value);  // NaN stays NaN
   }
 };
 
 // The parts of a split depth, each a matrix of its own, row-major with the batches' rows joined.
-template <class T>
+template <class S>
 struct StoreParts {
-  T* parts;
+  S* parts;
   int64_t rows, columns, batches;
   __device__ void operator()(int64_t row, int64_t column, int64_t batch, int64_t split,
-                             T value) const {
-    parts[((split * batches + batch) * rows + row) * columns + column] = value;
+                             gpu::Value<S> value) const {
+    parts[((split * batches + batch) * rows + row) * columns + column] = gpu::narrow<S>(value);
   }
 };
 
-template <class T>
+template <class S>
 struct AddParts {
+  using T = gpu::Value<S>;
   const T* parts;
   int64_t count, size;
-  T* out;
+  S* out;
   __device__ void operator()(int64_t i) const {
     T total = 0;
     for (int64_t part = 0; part < count; ++part) total += parts[part * size + i];
-    out[i] = total;
+    out[i] = gpu::narrow<S>(total);
   }
 };
 
 // The same product for few results and a long depth (gradients of weights): the depth is split so
 // that the card is filled, and the parts are added in order. out is [batches * rows, columns].
-template <class T, class A, class B>
+template <class S, class A, class B>
 void gemm_long(GemmSize size, const A& a, const B& b, const Tensor& out) {
   constexpr int64_t kWantedTiles = 128, kLeastDepth = 128;
   const int64_t tiles = (size.rows + 63) / 64 * ((size.columns + 63) / 64) * size.batches;
   size.splits = std::clamp<int64_t>(kWantedTiles / std::max<int64_t>(tiles, 1), 1,
                                     std::max<int64_t>(1, size.depth / kLeastDepth));
-  const Tensor parts =
-      size.splits == 1 ? out : Tensor::empty({size.splits, out.numel()}, out.dtype(), Device::cuda);
+  using T = gpu::Value<S>;
+  if (size.splits == 1) {
+    const StoreParts<S> store = {out.data<S>(), size.rows, size.columns, size.batches};
+    return gemm<T>(size, a, b, store);
+  }
+  const Tensor parts = Tensor::empty({size.splits, out.numel()}, dtype_of<T>, Device::cuda);
   gemm<T>(size, a, b, StoreParts<T>{parts.data<T>(), size.rows, size.columns, size.batches});
-  if (size.splits == 1) return;
-  each(out.numel(), AddParts<T>{parts.data<T>(), size.splits, out.numel(), out.data<T>()});
+  each(out.numel(), AddParts<S>{parts.data<T>(), size.splits, out.numel(), out.data<S>()});
 }
 
 }  // namespace soma::cuda

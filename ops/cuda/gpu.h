@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "base/check.h"
 #include "base/host_device.h"
@@ -19,6 +20,7 @@ device::Counters& counters();  // what this process asked of the device
 
 #ifdef __CUDACC__
 
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #define SHARED(type, name, extents) __shared__ type name extents
@@ -45,6 +47,14 @@ __device__ T* dynamic_shared() {
 // a * b + c, rounded once.
 __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+
+// f16 to f32 and back (to nearest even), as tensor/dtype.h does it, by the card's own instructions.
+__device__ inline float from_half(f16 x) { return __half2float(__ushort_as_half(x.bits)); }
+__device__ inline f16 to_half(float x) {
+  f16 result;
+  result.bits = __half_as_ushort(__float2half_rn(x));
+  return result;
+}
 
 template <class... Parameters, class... Arguments>
 void launch_kernel(const char* text, void (*kernel)(Parameters...), dim3 grid, dim3 block,
@@ -90,6 +100,9 @@ T* dynamic_shared() {
   return static_cast<T*>(::soma::emulator::dynamic_shared_memory());
 }
 
+inline float from_half(f16 x) { return static_cast<float>(x); }
+inline f16 to_half(float x) { return f16(x); }
+
 // The card rounds once, the emulator twice: a host FMA is a slow call on the baseline.
 template <class T>
 T multiply_add(T a, T b, T c) {
@@ -106,5 +119,35 @@ void launch_kernel(const char* text, Kernel* kernel, dim3 grid, dim3 block, size
 }  // namespace soma::gpu
 
 #endif
+
+namespace soma::gpu {
+
+// f16 is for storage: what an element of T is computed in, how it is read and how it is written.
+template <class T>
+using Value = std::conditional_t<std::is_same_v<T, f16>, float, T>;
+template <class T>
+__device__ inline Value<T> widen(T x) {
+  if constexpr (std::is_same_v<T, f16>)
+    return from_half(x);
+  else
+    return x;
+}
+template <class T>
+__device__ inline T narrow(Value<T> x) {
+  if constexpr (std::is_same_v<T, f16>)
+    return to_half(x);
+  else
+    return x;
+}
+
+// Calls body(T{}) with the C++ type of a float type that kernels store; others are an error of
+// `who`.
+template <class Body>
+void with_stored(DType dtype, const char* who, Body&& body) {
+  if (dtype == DType::f16) return body(f16{});
+  with_float(dtype, who, body);
+}
+
+}  // namespace soma::gpu
 
 #define launch(...) ::soma::gpu::launch_kernel(#__VA_ARGS__, __VA_ARGS__)

@@ -8,13 +8,13 @@ namespace soma::cuda {
 namespace {
 
 // [lines, depth] row-major, or its transpose.
-template <class T>
-Matrix<T, true> rows_of(const Tensor& x) {
-  return {x.data<T>(), x.extent(0), x.extent(1)};
+template <class S>
+Matrix<S, true> rows_of(const Tensor& x) {
+  return {x.data<S>(), x.extent(0), x.extent(1)};
 }
-template <class T>
-Matrix<T, false> columns_of(const Tensor& x) {
-  return {x.data<T>(), x.extent(1), x.extent(1)};
+template <class S>
+Matrix<S, false> columns_of(const Tensor& x) {
+  return {x.data<S>(), x.extent(1), x.extent(1)};
 }
 
 }  // namespace
@@ -25,12 +25,13 @@ void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, b
                        Tensor(), relu, out})) {
     return;
   }
-  with_float(out.dtype(), "linear", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(out.dtype(), "linear", [&](auto type) {
+    using S = decltype(type);
     const int64_t columns = out.extent(1);
-    const StoreRows<T> store = {
-        out.data<T>(), bias.defined() ? bias.data<T>() : nullptr, nullptr, columns, columns, relu};
-    gemm<T>({x.extent(0), columns, x.extent(1)}, rows_of<T>(x), rows_of<T>(weight), store);
+    const StoreRows<S> store = {
+        out.data<S>(), bias.defined() ? bias.data<S>() : nullptr, nullptr, columns, columns, relu};
+    gemm<gpu::Value<S>>({x.extent(0), columns, x.extent(1)}, rows_of<S>(x), rows_of<S>(weight),
+                        store);
   });
 }
 
@@ -39,12 +40,12 @@ void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor
                        weight.extent(0), Tensor(), Tensor(), false, grad_x})) {
     return;
   }
-  with_float(grad_x.dtype(), "linear", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(grad_x.dtype(), "linear", [&](auto type) {
+    using S = decltype(type);
     const int64_t columns = grad_x.extent(1);
-    const StoreRows<T> store = {grad_x.data<T>(), nullptr, nullptr, columns, columns, false};
-    gemm<T>({grad.extent(0), columns, grad.extent(1)}, rows_of<T>(grad), columns_of<T>(weight),
-            store);
+    const StoreRows<S> store = {grad_x.data<S>(), nullptr, nullptr, columns, columns, false};
+    gemm<gpu::Value<S>>({grad.extent(0), columns, grad.extent(1)}, rows_of<S>(grad),
+                        columns_of<S>(weight), store);
   });
 }
 
@@ -53,9 +54,9 @@ void linear_backward_weight(const Tensor& x, const Tensor& grad, const Tensor& g
                        Tensor(), false, grad_weight})) {
     return;
   }
-  with_float(grad_weight.dtype(), "linear", [&](auto type) {
-    using T = decltype(type);
-    gemm_long<T>({grad.extent(1), x.extent(1), x.extent(0)}, columns_of<T>(grad), columns_of<T>(x),
+  gpu::with_stored(grad_weight.dtype(), "linear", [&](auto type) {
+    using S = decltype(type);
+    gemm_long<S>({grad.extent(1), x.extent(1), x.extent(0)}, columns_of<S>(grad), columns_of<S>(x),
                  grad_weight);
   });
 }

@@ -8,53 +8,53 @@
 namespace soma::cuda {
 namespace {
 
-template <class T>
+template <class S>
 struct Forward {
   PoolingGeometry p;
-  const T* x;
-  T* out;
+  const S* x;
+  S* out;
   uint8_t* winner;  // may be null
 
   __device__ void operator()(int64_t i) const {
     const int64_t c = i % p.channels, pixel = i / p.channels;
     const int64_t column = pixel % p.out_width, row = pixel / p.out_width % p.out_height;
-    const T* image = x + pixel / (p.out_width * p.out_height) * p.height * p.width * p.channels + c;
-    T best = 0;
+    const S* image = x + pixel / (p.out_width * p.out_height) * p.height * p.width * p.channels + c;
+    gpu::Value<S> best = 0;
     int64_t place = -1;
     for (int64_t k = 0; k < p.kernel * p.kernel; ++k) {
       const int64_t y = row * p.stride - p.pad + k / p.kernel;
       const int64_t at = column * p.stride - p.pad + k % p.kernel;
       if (y < 0 || y >= p.height || at < 0 || at >= p.width) continue;
-      const T value = image[(y * p.width + at) * p.channels];
+      const auto value = gpu::widen(image[(y * p.width + at) * p.channels]);
       if (place >= 0 && !(value > best) && value == value) continue;
       best = value;
       place = k;
     }
-    out[i] = best;
+    out[i] = gpu::narrow<S>(best);
     if (winner != nullptr) winner[i] = static_cast<uint8_t>(place);
   }
 };
 
-template <class T>
+template <class S>
 struct Backward {
   PoolingGeometry p;
-  const T* grad;
+  const S* grad;
   const uint8_t* winner;
-  T* grad_x;
+  S* grad_x;
 
   __device__ void operator()(int64_t i) const {
     const int64_t c = i % p.channels, pixel = i / p.channels;
     const int64_t x = pixel % p.width + p.pad, y = pixel / p.width % p.height + p.pad;
     const int64_t image = pixel / (p.width * p.height) * p.out_height;
-    T total = 0;
+    gpu::Value<S> total = 0;
     for (int64_t row = p.first_window(y); row * p.stride <= y && row < p.out_height; ++row) {
       for (int64_t at = p.first_window(x); at * p.stride <= x && at < p.out_width; ++at) {
         const int64_t out = ((image + row) * p.out_width + at) * p.channels + c;
         const int64_t place = (y - row * p.stride) * p.kernel + (x - at * p.stride);
-        if (winner[out] == place) total += grad[out];
+        if (winner[out] == place) total += gpu::widen(grad[out]);
       }
     }
-    grad_x[i] = total;
+    grad_x[i] = gpu::narrow<S>(total);
   }
 };
 
@@ -62,20 +62,20 @@ struct Backward {
 
 void max_pool2d_forward(const Tensor& x, const MaxPool2dSpec& spec, const Tensor& out,
                         const Tensor& winner) {
-  with_float(x.dtype(), "max_pool2d", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(x.dtype(), "max_pool2d", [&](auto type) {
+    using S = decltype(type);
     each(out.numel(),
-         Forward<T>{PoolingGeometry(x.shape(), out.shape(), spec), x.data<T>(), out.data<T>(),
+         Forward<S>{PoolingGeometry(x.shape(), out.shape(), spec), x.data<S>(), out.data<S>(),
                     winner.defined() ? winner.data<uint8_t>() : nullptr});
   });
 }
 
 void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool2dSpec& spec,
                          const Tensor& grad_x) {
-  with_float(grad.dtype(), "max_pool2d", [&](auto type) {
-    using T = decltype(type);
-    each(grad_x.numel(), Backward<T>{PoolingGeometry(grad_x.shape(), grad.shape(), spec),
-                                     grad.data<T>(), winner.data<uint8_t>(), grad_x.data<T>()});
+  gpu::with_stored(grad.dtype(), "max_pool2d", [&](auto type) {
+    using S = decltype(type);
+    each(grad_x.numel(), Backward<S>{PoolingGeometry(grad_x.shape(), grad.shape(), spec),
+                                     grad.data<S>(), winner.data<uint8_t>(), grad_x.data<S>()});
   });
 }
 

@@ -101,6 +101,12 @@ struct FinishClip {
   }
 };
 
+struct Unscale {
+  double limit;
+  double *norm, *factor, *scale;
+  __device__ void operator()(int64_t) const { unscale_clip(limit, norm, factor, scale); }
+};
+
 __device__ inline bool is_nan(double value) { return value != value; }
 
 template <class T>
@@ -155,6 +161,11 @@ void clip_gradients(const std::vector<Tensor>& grads, double limit, const Clip& 
   each(count, AddParts{parts.data<double>(), out.squares.data<double>()});
   sum_of(count, Square{out.squares.data<double>()},
          FinishClip{limit, out.norm.data<double>(), out.factor.data<double>()});
+}
+
+void unscale(const Clip& clip, double limit, const Tensor& scale) {
+  each(1,
+       Unscale{limit, clip.norm.data<double>(), clip.factor.data<double>(), scale.data<double>()});
 }
 
 void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, const Tensor& factor) {

@@ -31,19 +31,20 @@ __device__ inline Position position_of(int64_t i, int64_t height, int64_t width,
   return {i % channels, pixel % width, pixel / width % height, pixel / (width * height)};
 }
 
-template <class T>
+template <class S>
 struct Forward {
+  using T = gpu::Value<S>;
   Sizes s;
-  const T* x;
-  const T* base;  // added; may be null
-  T* out;
+  const S* x;
+  const S* base;  // added; may be null
+  S* out;
 
   __device__ void operator()(int64_t i) const {
     const Position at = position_of(i, s.out_height, s.out_width, s.channels);
     const ResizeTap row = s.row(at.row), column = s.column(at.column);
-    const T* image = x + at.image * s.height * s.width * s.channels + at.channel;
+    const S* image = x + at.image * s.height * s.width * s.channels + at.channel;
     const auto value = [&](int64_t y, int64_t across) {
-      return image[(y * s.width + across) * s.channels];
+      return gpu::widen(image[(y * s.width + across) * s.channels]);
     };
     T result;
     if (s.mode == Interpolation::nearest) {
@@ -54,7 +55,7 @@ struct Forward {
       result = up * (left * value(row.low, column.low) + right * value(row.low, column.high)) +
                down * (left * value(row.high, column.low) + right * value(row.high, column.high));
     }
-    out[i] = base == nullptr ? result : result + base[i];
+    out[i] = gpu::narrow<S>(base == nullptr ? result : result + gpu::widen(base[i]));
   }
 };
 
@@ -76,11 +77,12 @@ __device__ inline double share(const ResizeTap& tap, int64_t at) {
   return (tap.low == at ? 1 - tap.weight : 0) + (tap.high == at ? tap.weight : 0);
 }
 
-template <class T>
+template <class S>
 struct Backward {
+  using T = gpu::Value<S>;
   Sizes s;
-  const T* grad;
-  T* grad_x;
+  const S* grad;
+  S* grad_x;
 
   __device__ void operator()(int64_t i) const {
     const Position at = position_of(i, s.height, s.width, s.channels);
@@ -93,37 +95,38 @@ struct Backward {
       for (int64_t x = columns.first; x < columns.last; ++x) {
         const T weight = down * static_cast<T>(share(s.column(x), at.column));
         if (weight == 0) continue;
-        total += weight *
-                 grad[((at.image * s.out_height + y) * s.out_width + x) * s.channels + at.channel];
+        const int64_t from =
+            ((at.image * s.out_height + y) * s.out_width + x) * s.channels + at.channel;
+        total += weight * gpu::widen(grad[from]);
       }
     }
-    grad_x[i] = total;
+    grad_x[i] = gpu::narrow<S>(total);
   }
 };
 
 }  // namespace
 
 void resize_forward(const Tensor& x, Interpolation mode, const Tensor& out) {
-  with_float(x.dtype(), "resize", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(x.dtype(), "resize", [&](auto type) {
+    using S = decltype(type);
     each(out.numel(),
-         Forward<T>{Sizes(x.shape(), out.shape(), mode), x.data<T>(), nullptr, out.data<T>()});
+         Forward<S>{Sizes(x.shape(), out.shape(), mode), x.data<S>(), nullptr, out.data<S>()});
   });
 }
 
 void resize_backward(const Tensor& grad, Interpolation mode, const Tensor& grad_x) {
-  with_float(grad.dtype(), "resize", [&](auto type) {
-    using T = decltype(type);
+  gpu::with_stored(grad.dtype(), "resize", [&](auto type) {
+    using S = decltype(type);
     each(grad_x.numel(),
-         Backward<T>{Sizes(grad_x.shape(), grad.shape(), mode), grad.data<T>(), grad_x.data<T>()});
+         Backward<S>{Sizes(grad_x.shape(), grad.shape(), mode), grad.data<S>(), grad_x.data<S>()});
   });
 }
 
 void resize_add(const Tensor& coarse, const Tensor& fine, const Tensor& out) {
-  with_float(out.dtype(), "resize_add", [&](auto type) {
-    using T = decltype(type);
-    each(out.numel(), Forward<T>{Sizes(coarse.shape(), out.shape(), Interpolation::nearest),
-                                 coarse.data<T>(), fine.data<T>(), out.data<T>()});
+  gpu::with_stored(out.dtype(), "resize_add", [&](auto type) {
+    using S = decltype(type);
+    each(out.numel(), Forward<S>{Sizes(coarse.shape(), out.shape(), Interpolation::nearest),
+                                 coarse.data<S>(), fine.data<S>(), out.data<S>()});
   });
 }
 

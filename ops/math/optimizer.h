@@ -14,6 +14,22 @@ HD inline double clip_factor(double norm, double limit) {
   return limit > 0 && norm > limit ? limit / norm : 1;
 }
 
+// Dynamic loss scaling: scale[0] is what the loss was multiplied with, scale[1] how many steps in
+// a row were finite with it. From the norm of such gradients: their own norm, their factor, and the
+// next scale, half where they were not finite, double after enough steps that were.
+HD inline void unscale_clip(double limit, double* norm, double* factor, double* scale) {
+  constexpr double kLeast = 1, kMost = 1 << 24, kSteps = 2000;
+  norm[0] /= scale[0];
+  factor[0] = clip_factor(norm[0], limit) / scale[0];
+  if (!(factor[0] == factor[0])) {
+    scale[0] = scale[0] / 2 > kLeast ? scale[0] / 2 : kLeast;
+    scale[1] = 0;
+  } else if (++scale[1] == kSteps) {
+    scale[0] = scale[0] * 2 < kMost ? scale[0] * 2 : kMost;
+    scale[1] = 0;
+  }
+}
+
 template <class T>
 struct AdamWFactors {
   T rate, root, beta1, beta2, eps;  // the bias corrections are in rate and root

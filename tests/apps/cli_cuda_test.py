@@ -16,6 +16,13 @@ SMALL = [*TINY, "model.backbone=resnet18", "model.backbone_width=4", "train.batc
 SMALL += ["model.rpn_pre_nms_train=20", "model.rpn_post_nms_train=20", "train.rois=64"]
 
 
+# The structure of the standard R50-FPN, on which alone the number of launches depends.
+R50_FPN = ["model.preset=torchvision", "model.backbone=resnet50", "model.backbone_width=4"]
+R50_FPN += ["model.fpn_channels=8", "model.box_channels=16", "model.mask_channels=8"]
+R50_FPN += ["train.rois=16", "train.batch=1", "input.min_size=64", "input.max_size=96"]
+TORCHVISIONS_OPERATORS = 1295  # tools/peers/count_operators.py
+
+
 class Emulator(Case):
     IMAGES, SIZE = 4, "96x64"
 
@@ -40,6 +47,30 @@ class Emulator(Case):
         self.assertEqual(waited, [8, 16, 20])
         self.assertEqual(max(line["host_syncs"] for line in emulated), 1)
         self.assertIn("device: emulator (cuda)", (self.root / "emulated/env.txt").read_text())
+
+    def test_a_step_of_r50_fpn_launches_little(self):
+        for words, most in [([], 0.5), (["--gpu-libraries", "off"], 0.5)]:
+            out = self.root / " ".join(["r50", *words])
+            self.passes("train", "--data", self.data, "--out", out, "--device", "emulator", *R50_FPN,
+                        "train.iterations=2", "train.eval_images=0", *words)
+            lines = (out / "metrics.jsonl").read_text().splitlines()
+            launches = json.loads(lines[1])["gpu_launches"]
+            print("launches of a training step,", *words or ["libraries on"], launches)
+            self.assertLess(launches, most * TORCHVISIONS_OPERATORS)
+
+    def test_mixed_precision_follows_f32(self):
+        words = ["train.iterations=10", "train.log_every=5"]
+        full = self.train("full", *words, "--device", "emulator")
+        mixed = self.train("mixed", *words, "train.precision=f16", "--device", "emulator")
+        for expected, line in zip(full, mixed):
+            error = abs(line["total_loss"] - expected["total_loss"])
+            self.assertLess(error, 0.03 * expected["total_loss"], line)
+            self.assertNotEqual(line["total_loss"], expected["total_loss"])
+        self.assertEqual([line["host_syncs"] for line in mixed], 2 * [0, 0, 0, 0, 1])
+        words = ["train", "--data", self.data, "--out", self.root / "x", "--device", "cpu", "--quiet"]
+        for precision in ["f16", "bf16"]:
+            self.fails(2, f"train.precision: expected f32, or f16 with --device cuda, got {precision}",
+                       *words, f"train.precision={precision}")
 
     def test_detections_are_the_cpus(self):
         self.train("run", "train.iterations=2", "--device", "cpu")

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "nn/half.h"
 #include "nn/optimizer.h"
 #include "tensor/device_memory.h"
 #include "tests/models/tiny.h"
@@ -33,11 +35,14 @@ std::vector<double> values_of(const Losses& losses) {
   return result;
 }
 
-Step training_step(NormKind norm, Device device) {
+// In mixed precision: the gradients of the loss times `scale`.
+Step training_step(NormKind norm, Device device, bool half = false, double scale = 1) {
   MaskRcnn model = tiny_model(norm, device);
+  const Optimizer optimizer(model, {.loss_scale = half ? scale : 0});
   const Scene scene = tiny_scene();
+  const HalfScope scope(half);
   const Losses losses = model.losses(scene.images.to(device), moved(scene.truth, device), {1, 2});
-  backward(losses.total());
+  backward(optimizer.scaled(losses.total()));
   Step step{values_of(losses), {}};
   const Members members = members_of(model);
   for (const auto& [name, variable] : members.parameters()) {
@@ -59,7 +64,8 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
   CHECK(worst <= tolerance * largest);
 }
 
-std::vector<std::vector<Prediction>> detections(Device device) {
+std::vector<std::vector<Prediction>> detections(Device device, bool half = false) {
+  const HalfScope scope(half);
   const MaskRcnn model = tiny_model(NormKind::frozen, device).prepared();
   const Scene scene = tiny_scene();
   const std::vector<ImageFrame> frames(2, {128, 128, 2, 2});
@@ -116,6 +122,82 @@ TEST_CASE("a gradient that is not finite is found when the norm is read") {
   optimizer.step(0.1);
   CHECK(first.value().to_vector<float>() == before);
   CHECK_THROWS_AS(optimizer.gradient_norm(), Error);
+}
+
+// |actual / scale - expected| / |expected| in the L2 norm, over the parameters whose names begin
+// so.
+double relative_error(const Step& actual, const Step& expected, const std::string& names,
+                      double scale) {
+  double error = 0, size = 0;
+  for (const auto& [name, gradient] : expected.gradients) {
+    if (!name.starts_with(names)) continue;
+    const std::vector<float>& other = actual.gradients.at(name);
+    REQUIRE(other.size() == gradient.size());
+    for (size_t i = 0; i < gradient.size(); ++i) {
+      error += std::pow(double{other[i]} / scale - double{gradient[i]}, 2);
+      size += std::pow(double{gradient[i]}, 2);
+    }
+  }
+  return std::sqrt(error / size);
+}
+
+// In this net of random weights a rounding turns ReLUs over, so that gradients of the backbone move
+// by a few per cent; with batch norms over two images by more, in f32 too when only the weights are
+// rounded. So only frozen norms, and the backbone only in sum.
+TEST_CASE("mixed precision: losses and gradients near those of f32, which are f32 themselves") {
+  constexpr double kScale = 1024;
+  const Step expected = training_step(NormKind::frozen, Device::cpu);
+  for_each_cuda_order([&](const std::string& how) {
+    INFO(how);
+    const Step actual = training_step(NormKind::frozen, Device::cuda, true, kScale);
+    for (size_t i = 0; i < expected.losses.size(); ++i) {
+      CHECK(actual.losses[i] == doctest::Approx(expected.losses[i]).epsilon(1e-3));
+      CHECK(actual.losses[i] != expected.losses[i]);
+    }
+    CHECK(actual.gradients.size() == expected.gradients.size());
+    for (const char* head : {"rpn.", "mask_head.", "box_head.logits", "box_head.deltas"}) {
+      INFO(head);
+      CHECK(relative_error(actual, expected, head, kScale) < 0.01);
+    }
+    CHECK(relative_error(actual, expected, "", kScale) < 0.05);
+  });
+}
+
+TEST_CASE("mixed precision: gradients that overflow lower the scale and change nothing else") {
+  if (!kCudaBuilt || !why_no_cuda().empty()) return;
+  MaskRcnn model = tiny_model(NormKind::frozen, Device::cuda);
+  Optimizer optimizer(model, {.clip_norm = 1, .loss_scale = 4096});
+  const Members members = members_of(model);
+  Variable& first = *members.parameters()[0].variable;
+  const std::vector<float> before = first.value().to_vector<float>();
+  const auto step = [&](double grad) {
+    first.set_grad(Tensor::full(first.shape(), grad, DType::f32, Device::cuda));
+    const int64_t waits = device::counters().host_synchronisations;
+    optimizer.step(0.1);
+    CHECK(device::counters().host_synchronisations == waits);
+    return optimizer.state().at("loss_scale").to_vector<double>();
+  };
+  CHECK(step(std::numeric_limits<double>::infinity()) == std::vector<double>{2048, 0});
+  CHECK(first.value().to_vector<float>() == before);
+  CHECK(step(2048) == std::vector<double>{2048, 1});
+  CHECK(first.value().to_vector<float>() != before);
+  CHECK(optimizer.gradient_norm() ==
+        doctest::Approx(std::sqrt(static_cast<double>(first.value().numel()))).epsilon(1e-6));
+}
+
+TEST_CASE("detection in f16: as many, with nearly the scores and boxes of f32") {
+  const auto expected = detections(Device::cpu);
+  for_each_cuda_order([&](const std::string& how) {
+    INFO(how);
+    const auto actual = detections(Device::cuda, true);
+    REQUIRE(actual.size() == expected.size());
+    for (size_t n = 0; n < expected.size(); ++n) {
+      REQUIRE(actual[n].size() == expected[n].size());
+      for (size_t i = 0; i < expected[n].size(); ++i) {
+        CHECK(actual[n][i].score == doctest::Approx(expected[n][i].score).epsilon(0.02));
+      }
+    }
+  });
 }
 
 TEST_CASE("detection on the device: the CPU's detections, nothing waited for before the end") {

@@ -93,6 +93,17 @@ TEST_CASE("sum adds everything, also over many chunks") {
   CHECK(sum(Tensor::full({100000}, 0.5)).value().item() == 50000);
 }
 
+TEST_CASE("cast: to f64 and the gradient back") {
+  op_test({.op = "cast",
+           .name = "to f64",
+           .inputs = {random_tensor({7}, 1)},
+           .run = [](const auto& in) { return cast(in[0], DType::f64); },
+           .naive = [](const auto& in) { return in[0].template to_vector<double>(); }});
+  const Variable x(Tensor::full({2}, 1.0 / 3, DType::f32), true);
+  CHECK(cast(x, DType::f16).value().to_vector<float>()[0] == 0.333251953125f);
+  CHECK_THROWS_WITH(cast(x, DType::i32), "cast: needs float types, got f32 and i32");
+}
+
 TEST_CASE("scale_rows") {
   op_test({.op = "scale_rows",
            .name = "3 rows",

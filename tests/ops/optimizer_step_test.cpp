@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "tests/support/cuda_orders.h"
 #include "tests/support/op_test.h"
@@ -47,6 +48,29 @@ std::vector<float> one_of_each(Device device) {
 }
 
 }  // namespace
+
+TEST_CASE("unscale: the norm and the factor of what was scaled, and the next scale") {
+  const auto step = [](double norm, double limit, std::vector<double> scale, Device device) {
+    const auto on = [&](const Tensor& tensor) { return tensor.to(device); };
+    const Clip clip = {on(factor_of(norm * norm)), on(factor_of(norm)), on(factor_of(1))};
+    const Tensor state = on(Tensor::of<double>({2}, scale));
+    unscale(clip, limit, state);
+    const auto next = state.to_vector<double>();
+    return std::vector<double>{clip.norm.item(), clip.factor.item(), next[0], next[1]};
+  };
+  const auto check_all = [&](Device device) {
+    CHECK(step(12, 0, {4, 7}, device) == std::vector<double>{3, 0.25, 4, 8});
+    CHECK(step(12, 1.5, {4, 7}, device) == std::vector<double>{3, 0.125, 4, 8});  // clipped
+    CHECK(step(12, 0, {4, 1999}, device) == std::vector<double>{3, 0.25, 8, 0});  // grows
+    const auto skipped = step(std::numeric_limits<double>::infinity(), 0, {4, 7}, device);
+    CHECK(std::isnan(skipped[1]));
+    CHECK(skipped[2] == 2);
+    CHECK(skipped[3] == 0);
+    CHECK(step(std::nan(""), 0, {1, 7}, device)[2] == 1);  // no less
+  };
+  check_all(Device::cpu);
+  for_each_cuda_order([&](const std::string&) { check_all(Device::cuda); });
+}
 
 TEST_CASE("sgd: torch's form, first velocity is the gradient") {
   const Tensor w = Tensor::of<double>({2}, {1, -2}), g = Tensor::of<double>({2}, {0.5, 0.25});
