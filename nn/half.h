@@ -1,6 +1,6 @@
 // Mixed precision (Micikevicius et al. 2018): while a HalfScope lives on this thread, layers round
-// what they multiply to f16 and give f16; parameters, their gradients, norms with statistics, RoIAlign
-// and losses stay f32. Devices only; the optimiser scales the loss (nn/optimizer.h).
+// what they multiply to f16 and give f16; parameters, their gradients, norms with statistics,
+// RoIAlign and losses stay f32. Devices only; the optimiser scales the loss (nn/optimizer.h).
 #pragma once
 #include "autograd/variable.h"
 

@@ -20,6 +20,7 @@ SMALL += ["model.rpn_pre_nms_train=20", "model.rpn_post_nms_train=20", "train.ro
 R50_FPN = ["model.preset=torchvision", "model.backbone=resnet50", "model.backbone_width=4"]
 R50_FPN += ["model.fpn_channels=8", "model.box_channels=16", "model.mask_channels=8"]
 R50_FPN += ["train.rois=16", "train.batch=1", "input.min_size=64", "input.max_size=96"]
+R50_FPN += ["model.norm=frozen", "model.freeze=res2"]
 TORCHVISIONS_OPERATORS = 1295  # tools/peers/count_operators.py
 
 
@@ -49,14 +50,15 @@ class Emulator(Case):
         self.assertIn("device: emulator (cuda)", (self.root / "emulated/env.txt").read_text())
 
     def test_a_step_of_r50_fpn_launches_little(self):
-        for words, most in [([], 0.5), (["--gpu-libraries", "off"], 0.5)]:
+        for words in [], ["--gpu-libraries", "off"]:
             out = self.root / " ".join(["r50", *words])
             self.passes("train", "--data", self.data, "--out", out, "--device", "emulator", *R50_FPN,
                         "train.iterations=2", "train.eval_images=0", *words)
             lines = (out / "metrics.jsonl").read_text().splitlines()
             launches = json.loads(lines[1])["gpu_launches"]
             print("launches of a training step,", *words or ["libraries on"], launches)
-            self.assertLess(launches, most * TORCHVISIONS_OPERATORS)
+            self.assertLess(launches, 0.6 * TORCHVISIONS_OPERATORS)
+            self.assertGreater(launches, 0.3 * TORCHVISIONS_OPERATORS)  # all of them are counted
 
     def test_mixed_precision_follows_f32(self):
         words = ["train.iterations=10", "train.log_every=5"]

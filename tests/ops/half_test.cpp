@@ -91,8 +91,9 @@ TEST_CASE("f16: layers") {
   check_half("1x1", {{2, 5, 6, 16}, {9, 1, 1, 16}, {9}, {2, 5, 6, 9}}, conv({1, 0, 1, false}));
   check_half("linear", {{13, 33}, {17, 33}, {17}},
              [](const auto& v) { return linear(v[0], v[1], v[2]); });
-  check_half("transposed", {{2, 3, 4, 8}, {8, 2, 2, 5}, {5}},
-             [](const auto& v) { return conv_transpose2d(v[0], v[1], v[2], {2, 0, false}); });
+  check_half("transposed", {{2, 3, 4, 8}, {8, 2, 2, 5}, {5}}, [](const auto& v) {
+    return conv_transpose2d(v[0], v[1], v[2], {2, 0, false});
+  });
 }
 
 TEST_CASE("f16: ReLU, pooling, the step down an FPN, sums") {
@@ -118,7 +119,8 @@ TEST_CASE("f16: a sum over many rows is not rounded on the way") {
 
 TEST_CASE("f16: not on the CPU") {
   if (host_memory_emulated()) return;
-  const Tensor x = Tensor::zeros({1, 2, 2, 3}, DType::f16), w = Tensor::zeros({1, 1, 1, 3}, DType::f16);
+  const Tensor x = Tensor::zeros({1, 2, 2, 3}, DType::f16),
+               w = Tensor::zeros({1, 1, 1, 3}, DType::f16);
   CHECK_THROWS_WITH(conv2d(x, w, {}, {}, {}), "conv2d: expected f32 or f64, got f16");
 }
 
