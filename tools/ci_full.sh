@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The long checks, before a release: every compiler that is here, every sanitizer on all tests,
 # every instruction set that the CPU has, clang-tidy, and the oldest and newest Debian.
-# Usage: ci_full.sh [JOB...]: compilers isas static sanitizers cuda tidy debian; all unless told. At
-# most 150 minutes on two cores. Needs root for `debian` (debootstrap, chroot). The last line is
+# Usage: ci_full.sh [JOB...]: compilers isas static pages offline sanitizers cuda tidy debian; all
+# unless told. At most 170 minutes on two cores. Needs root for `static`, `offline` and `debian`
+# (chroot, debootstrap). The last line is
 # `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -46,6 +47,12 @@ cuda() {  # a binary that starts here, then every architecture; no card is neede
 
 static() { job "one static file in an empty root" 600 tools/static.sh; }
 
+pages() {  # the commands that the guides show
+  job "commands of docs/tutorial.md" 600 tools/run_readme.py docs/tutorial.md
+}
+
+offline() { job "the bundle in a root without a network" 1200 tools/offline.sh; }
+
 tidy() { job clang-tidy 900 tools/tidy.sh; }
 
 debian() {
@@ -55,7 +62,7 @@ debian() {
   done
 }
 
-for name in "${@:-compilers isas static sanitizers cuda tidy debian}"; do
+for name in "${@:-compilers isas static pages offline sanitizers cuda tidy debian}"; do
   for part in $name; do "$part"; done
 done
 closing_line

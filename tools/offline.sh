@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Proves the offline bundle: in a minimal Debian with a compiler and Python and nothing else, and
+# without a network, install.sh builds soma and the Kaggle notebook runs from its first cell to its
+# submission. Usage: offline.sh [BUNDLE]; dist's newest unless told, made when there is none. As
+# root; the root file system is made once, with a network (SOMA_ROOTS, as debian_root.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=${SOMA_ROOTS:-/var/tmp/soma-roots}/offline
+bundle=${1:-$(ls -t dist/soma-offline-*.tar.gz 2> /dev/null | head -n 1)}
+if [ -z "$bundle" ]; then
+  tools/bundle.sh
+  bundle=$(ls -t dist/soma-offline-*.tar.gz | head -n 1)
+fi
+
+if ! [ -e "$root/made" ]; then
+  mkdir -p "$root"
+  debootstrap --variant=minbase --include=g++,python3 bookworm "$root" > "$root.log" 2>&1 \
+    < /dev/null || { tail -n 20 "$root.log"; exit 1; }
+  touch "$root/made"
+fi
+rm -rf "$root/kaggle" "$root/home/offline"
+mkdir -p "$root/kaggle/input/soma-offline" "$root/kaggle/working" "$root/home/offline"
+tar -xzf "$bundle" -C "$root/kaggle/input/soma-offline"
+chmod -R a-x,a+rX "$root/kaggle/input"  # as Kaggle's data sets come
+
+for system in proc sys; do
+  mountpoint -q "$root/$system" || mount -t "${system/%sys/sysfs}" "$system" "$root/$system"
+done
+trap 'umount "$root/proc" "$root/sys"' EXIT
+for device in null:3 zero:5 random:8 urandom:9; do
+  [ -e "$root/dev/${device%:*}" ] || mknod -m 666 "$root/dev/${device%:*}" c 1 "${device#*:}"
+done
+
+in_root() {  # without a network
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/offline LANG=C.UTF-8 SOMA_MINUTES=0.2 \
+    unshare --net chroot "$root" "$@" < /dev/null
+}
+for tool in meson ninja pkg-config pip3 cmake curl; do
+  if in_root sh -c "command -v $tool" > /dev/null; then echo "offline: $tool is there"; exit 1; fi
+done
+if in_root python3 -c 'import socket; socket.create_connection(("1.1.1.1", 53), 5)' 2> /dev/null
+then echo "offline: there is a network"; exit 1; fi
+
+SECONDS=0
+in_root bash -c 'bash /kaggle/input/soma-offline/*/install.sh /home/offline/soma'
+echo "offline: built and checked in $SECONDS s"
+in_root bash -c '/home/offline/soma/bin/soma synth /kaggle/input/sartorius-cell-instance-segmentation \
+  --images 8 --size 256x192 --quiet'
+in_root bash -c 'cd /kaggle/working && python3 /kaggle/input/soma-offline/*/source/tools/run_notebook.py \
+  /kaggle/input/soma-offline/*/source/examples/kaggle/soma.ipynb'
+head -c 200 "$root/kaggle/working/submission.csv"
+echo
+lines=$(wc -l < "$root/kaggle/working/submission.csv")
+[ "$lines" -ge 3 ] || { echo "offline: the submission has $lines lines"; exit 1; }
+echo "offline: the notebook left a submission of $lines lines after $SECONDS s"
