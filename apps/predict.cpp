@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <future>
 
 #include "apps/commands.h"
 #include "apps/console.h"
@@ -10,6 +11,7 @@
 #include "apps/owned_files.h"
 #include "apps/raw_masks.h"
 #include "base/atomic_file.h"
+#include "base/parallel.h"
 #include "base/usage.h"
 #include "data/coco_results.h"
 #include "data/draw.h"
@@ -169,22 +171,103 @@ int predict_time(const LoadedModels& loaded, std::vector<Sample> samples, const 
   return 0;
 }
 
-// The image, or nothing with a warning where its file is damaged.
-bool read_or_warn(const Sample& sample, Image& image, const Console& console) {
-  try {
-    image = read_image(sample.path);
-    return true;
-  } catch (const Error& error) {
-    console.warn(text("left out: ", error.what()));
-    return false;
-  }
+// Runs `work` beside the network: on a thread of its own that starts no loops in parallel, or,
+// where the user wants one thread, when its result is asked for.
+template <class Work>
+auto beside(Work work) {
+  const auto when = thread_count() > 1 ? std::launch::async : std::launch::deferred;
+  return std::async(when, [work = std::move(work)]() mutable {
+    const SerialScope scope;
+    return work();
+  });
 }
 
-void say_end(const Console& console, const std::string& out, int64_t images, int64_t cells) {
+struct Read {
+  Image image;
+  std::string problem;  // why the file is left out
+};
+std::future<Read> start_reading(const Sample& sample) {
+  return beside([&sample]() -> Read {
+    try {
+      return {read_image(sample.path), ""};
+    } catch (const Error& error) {
+      return {{}, error.what()};
+    }
+  });
+}
+
+struct Totals {
+  int64_t images = 0, cells = 0;
+  double seconds = 0;
+};
+
+// The last image's masks, overlap rules and files: made while the network sees the next one.
+class Writing {
+ public:
+  Writing(const LoadedModels& loaded, Outputs& outputs, const Console& console)
+      : loaded_(loaded), outputs_(outputs), console_(console) {}
+
+  void start(const Sample& sample, SoftImage soft, Image image) {
+    finish();
+    sample_ = &sample;
+    cells_ = beside([this, &sample, soft = std::move(soft), image = std::move(image)] {
+      const TestConfig& test = loaded_.config.test;
+      ImagePredictions found = predictions_of(soft, sample, test);
+      ImagePredictions cells = cells_of(found, test);
+      const int64_t count = std::ssize(cells.predictions);
+      outputs_.add(soft, std::move(found), std::move(cells), image);
+      return count;
+    });
+  }
+  // Error: what the writing met.
+  void finish() {
+    if (!cells_.valid()) return;
+    const int64_t count = cells_.get();
+    console_.say(text(sample_->id, ": ", count, count == 1 ? " cell" : " cells"));
+    totals_.cells += count;
+    ++totals_.images;
+  }
+  const Totals& totals() const { return totals_; }
+
+ private:
+  const LoadedModels& loaded_;
+  Outputs& outputs_;
+  const Console& console_;
+  const Sample* sample_ = nullptr;
+  std::future<int64_t> cells_;
+  Totals totals_;
+};
+
+// Reading and writing overlap with the network; results come in the order of the samples. False
+// when interrupted.
+bool predict_all(const LoadedModels& loaded, const std::vector<Sample>& samples, Writing& writing,
+                 const Console& console) {
+  ProgressBar bar(console, "predict", std::ssize(samples));
+  std::future<Read> next = start_reading(samples.front());
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (interrupted()) return false;
+    bar.advance(static_cast<int64_t>(i));
+    Read read = next.get();
+    if (i + 1 < samples.size()) next = start_reading(samples[i + 1]);
+    if (!read.problem.empty()) {
+      console.warn(text("left out: ", read.problem));
+      continue;
+    }
+    SoftImage soft = loaded.detector.detect(read.image);
+    writing.start(samples[i], std::move(soft), std::move(read.image));
+  }
+  writing.finish();
+  return true;
+}
+
+void say_end(const Console& console, const std::string& out, const Totals& totals) {
+  const double rate = static_cast<double>(totals.images) / totals.seconds;
   if (console.json())
-    console.result(text("{\"images\": ", images, ", \"cells\": ", cells, "}\n"));
+    console.result(text("{\"images\": ", totals.images, ", \"cells\": ", totals.cells,
+                        ", \"images_per_s\": ", rate, "}\n"));
   else
-    console.say(text(cells, " cells in ", images, " images; results in ", out));
+    console.say(text(totals.cells, " cells in ", totals.images, " images, ", decimals(rate, 2),
+                     " a second; results in ", out));
 }
 
 }  // namespace
@@ -200,28 +283,15 @@ int predict_command(const Options& options) {
   for (const std::string& warning : images.warnings) console.warn(warning);
   if (options.dry_run) return predict_time(loaded, images.samples, console);
   Outputs outputs(options, loaded.config, images.samples);
-  const auto count = std::ssize(images.samples);
-  int64_t done = 0, read = 0, total = 0;
-  {
-    ProgressBar bar(console, "predict", count);
-    for (const Sample& sample : images.samples) {
-      if (interrupted()) return kInterruptedCode;
-      bar.advance(done++);
-      Image image;
-      if (!read_or_warn(sample, image, console)) continue;
-      const SoftImage soft = loaded.detector.detect(image);
-      ImagePredictions found = predictions_of(soft, sample, loaded.config.test);
-      ImagePredictions cells = cells_of(found, loaded.config.test);
-      const int64_t here = std::ssize(cells.predictions);
-      outputs.add(soft, std::move(found), std::move(cells), image);
-      console.say(text(sample.id, ": ", here, here == 1 ? " cell" : " cells"));
-      total += here;
-      ++read;
-    }
-  }
-  check(read > 0, options.images[0], "none of ", count, " images can be read");
+  Writing writing(loaded, outputs, console);
+  const auto start = std::chrono::steady_clock::now();
+  if (!predict_all(loaded, images.samples, writing, console)) return kInterruptedCode;
+  Totals totals = writing.totals();
+  check(totals.images > 0, options.images[0], "none of ", images.samples.size(),
+        " images can be read");
   outputs.finish();
-  say_end(console, options.out, read, total);
+  totals.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  say_end(console, options.out, totals);
   return 0;
 }
 
