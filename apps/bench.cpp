@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/bench_data.h"
 #include "apps/bench_model.h"
 #include "apps/bench_weights.h"
 #include "apps/commands.h"
@@ -14,14 +15,22 @@ namespace soma {
 namespace {
 
 void bench_peak(const Console& console) {
-  const double peak = measure_peak(BenchClock::wall);
-  if (console.json())
-    return console.result(
-        Json{{"gflop_per_s", peak}, {"threads", thread_count()}, {"isa", isa_name()}}.dump() +
-        "\n");
-  char line[128];
-  std::snprintf(line, sizeof line, "%.1f GFLOP/s of f32 multiply-adds, %d threads, %s\n", peak,
-                thread_count(), isa_name());
+  const double peak = measure_peak(BenchClock::wall), bf16 = measure_bf16_peak(BenchClock::wall);
+  const double bandwidth = measure_bandwidth(BenchClock::wall);
+  if (console.json()) {
+    return console.result(Json{{"gflop_per_s", peak},
+                               {"bf16_gflop_per_s", bf16},
+                               {"gb_per_s", bandwidth},
+                               {"threads", thread_count()},
+                               {"isa", isa_name()}}
+                              .dump() +
+                          "\n");
+  }
+  char line[192];
+  std::snprintf(line, sizeof line,
+                "%.1f GFLOP/s of f32 multiply-adds, %.1f of bf16, %.1f GB/s of memory, "
+                "%d threads, %s\n",
+                peak, bf16, bandwidth, thread_count(), isa_name());
   console.result(line);
 }
 
@@ -29,10 +38,11 @@ void bench_ops(const Options& options, const Console& console) {
   BenchOptions bench;
   bench.repeats = options.repeats;
   bench.only = options.only;
-  const std::vector<LayerTiming> timings = bench_layers(bench);
+  std::vector<LayerTiming> timings = bench_layers(bench);
+  for (LayerTiming& timing : bench_regions(bench)) timings.push_back(std::move(timing));
   Json rows = Json::array();
   std::string table =
-      "layer                    pass              GFLOP       ms  GFLOP/s  of peak\n";
+      "layer                    pass               GFLOP       ms  GFLOP/s  of peak\n";
   for (const LayerTiming& t : timings) {
     rows.push_back(Json{{"layer", t.layer},
                         {"pass", t.pass},
@@ -42,7 +52,7 @@ void bench_ops(const Options& options, const Console& console) {
                         {"gflop_per_s", t.gflop_per_s},
                         {"share", t.share}});
     char line[192];
-    std::snprintf(line, sizeof line, "%-24s %-16s %6.2f %8.2f %8.1f %7.0f%%\n", t.layer.c_str(),
+    std::snprintf(line, sizeof line, "%-24s %-17s %6.2f %8.2f %8.1f %7.0f%%\n", t.layer.c_str(),
                   t.pass, t.gflop, t.milliseconds, t.gflop_per_s, 100 * t.share);
     table += line;
   }
@@ -59,6 +69,8 @@ int bench_command(const Options& options) {
     bench_model(options, console);
   } else if (options.bench == "train") {
     bench_train(options, console);
+  } else if (options.bench == "data") {
+    bench_data(options, console);
   } else if (options.bench == "weights") {
     bench_weights(options, console);
   } else {

@@ -140,14 +140,19 @@ void declare_bench(CLI::App& app, Options& o) {
   app.add_option(
          "WHAT", o.bench,
          "peak: the machine's arithmetic; ops: the layers of a network; model: inference of "
-         "one image, by stages; train: a training step; weights: loading of a file")
-      ->check(CLI::IsMember({"peak", "ops", "model", "train", "weights"}))
+         "one image, by stages; train: a training step; data: the loader; weights: loading of a "
+         "file")
+      ->check(CLI::IsMember({"peak", "ops", "model", "train", "data", "weights"}))
       ->capture_default_str();
   o.image_height = 544;  // the size that the peers' timings are known for
   add_size(app, o, "704x544");
   add_config(app, o);
   app.add_option("--only", o.only, "ops: layers whose name holds this");
-  app.add_option("--model", o.models, "weights: the run folder or weights file")->expected(1);
+  app.add_option("--model", o.models,
+                 "model, weights: the run folder or weights file (model: drawn when absent)")
+      ->expected(1);
+  app.add_option("--images", o.images, "model: the picture, in its own size (drawn when absent)")
+      ->expected(1);
   app.add_option("--repeats", o.repeats, "runs of which the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -50,16 +50,29 @@ double seconds(BenchClock clock) {
   return clock == BenchClock::wall ? value : value / thread_count();
 }
 
-// f32 GFLOP/s of one run of about 5 ms.
-double peak_once(BenchClock clock) {
-  constexpr int64_t iterations = 200000;
-  double operations = 0;
+constexpr int64_t kPeakIterations = 200000;  // about 5 ms
+
+// GFLOP/s of one run in which every thread does operations().
+double rate_once(BenchClock clock, const std::function<double()>& operations) {
+  double each = 0;
   const double start = seconds(clock);
   parallel_for(thread_count(), [&](int64_t task) {
-    const double done = with_isa([&](auto isa) { return cpu::peak_operations<isa>(iterations); });
-    if (task == 0) operations = done;
+    const double done = operations();
+    if (task == 0) each = done;
   });
-  return operations * thread_count() / (seconds(clock) - start) * 1e-9;
+  return each * thread_count() / (seconds(clock) - start) * 1e-9;
+}
+double peak_once(BenchClock clock) {
+  return rate_once(clock, [] {
+    return with_isa([](auto isa) { return cpu::peak_operations<isa>(kPeakIterations); });
+  });
+}
+
+// Of a few runs.
+double best_of(const std::function<double()>& run) {
+  double best = 0;
+  for (int i = 0; i < 5; ++i) best = std::max(best, run());
+  return best;
 }
 
 Tensor ramp(const Shape& shape) {
@@ -69,6 +82,31 @@ Tensor ramp(const Shape& shape) {
   }
   return result;
 }
+
+void bench_layer(const Layer& layer, const BenchOptions& options,
+                 std::vector<LayerTiming>& timings) {
+  const Conv2dSpec spec = {layer.stride, layer.kernel / 2, layer.groups, true};
+  const Tensor x = ramp({layer.images, layer.height, layer.width, layer.in});
+  const Tensor weight = ramp({layer.out, layer.kernel, layer.kernel, layer.in / layer.groups});
+  const Tensor bias = ramp({layer.out});
+  const Shape shape = conv2d_shape(x.shape(), weight.shape(), spec);
+  const Tensor grad = ramp(shape), out = Tensor::empty(shape);
+  const Tensor grad_x = Tensor::empty_like(x), grad_weight = Tensor::empty_like(weight);
+  const auto packed = pack_conv2d(weight, spec),
+             in_bf16 = pack_conv2d(weight, spec, Precision::bf16);
+  const double gflop = 2e-9 * static_cast<double>(shape.numel()) * layer.kernel * layer.kernel *
+                       static_cast<double>(layer.in / layer.groups);
+  const auto add = [&](const char* pass, const std::function<void()>& body) {
+    timings.push_back(time_pass(layer.name, pass, gflop, options, body));
+  };
+  add("forward", [&] { conv2d_packed(x, *packed, bias, Tensor()); });
+  add("forward bf16", [&] { conv2d_packed(x, *in_bf16, bias, Tensor()); });
+  add("training forward", [&] { cpu::conv2d_forward(x, weight, bias, Tensor(), spec, out); });
+  add("data", [&] { cpu::conv2d_backward_data(grad, weight, spec, grad_x); });
+  add("weight", [&] { cpu::conv2d_backward_weight(x, grad, spec, grad_weight); });
+}
+
+}  // namespace
 
 LayerTiming time_pass(const std::string& layer, const char* pass, double gflop,
                       const BenchOptions& options, const std::function<void()>& body) {
@@ -91,33 +129,31 @@ LayerTiming time_pass(const std::string& layer, const char* pass, double gflop,
           rate / *std::max_element(peaks.begin(), peaks.end())};
 }
 
-void bench_layer(const Layer& layer, const BenchOptions& options,
-                 std::vector<LayerTiming>& timings) {
-  const Conv2dSpec spec = {layer.stride, layer.kernel / 2, layer.groups, true};
-  const Tensor x = ramp({layer.images, layer.height, layer.width, layer.in});
-  const Tensor weight = ramp({layer.out, layer.kernel, layer.kernel, layer.in / layer.groups});
-  const Tensor bias = ramp({layer.out});
-  const Shape shape = conv2d_shape(x.shape(), weight.shape(), spec);
-  const Tensor grad = ramp(shape), out = Tensor::empty(shape);
-  const Tensor grad_x = Tensor::empty_like(x), grad_weight = Tensor::empty_like(weight);
-  const auto packed = pack_conv2d(weight, spec);
-  const double gflop = 2e-9 * static_cast<double>(shape.numel()) * layer.kernel * layer.kernel *
-                       static_cast<double>(layer.in / layer.groups);
-  const auto add = [&](const char* pass, const std::function<void()>& body) {
-    timings.push_back(time_pass(layer.name, pass, gflop, options, body));
-  };
-  add("forward", [&] { conv2d_packed(x, *packed, bias, Tensor()); });
-  add("training forward", [&] { cpu::conv2d_forward(x, weight, bias, Tensor(), spec, out); });
-  add("data", [&] { cpu::conv2d_backward_data(grad, weight, spec, grad_x); });
-  add("weight", [&] { cpu::conv2d_backward_weight(x, grad, spec, grad_weight); });
+double measure_peak(BenchClock clock) {
+  return best_of([&] { return peak_once(clock); });
 }
 
-}  // namespace
+double measure_bf16_peak(BenchClock clock) {
+  return best_of([&] {
+    return rate_once(clock, [] {
+      return with_isa([](auto isa) { return cpu::bf16_operations<isa>(kPeakIterations); });
+    });
+  });
+}
 
-double measure_peak(BenchClock clock) {
-  double best = 0;
-  for (int i = 0; i < 5; ++i) best = std::max(best, peak_once(clock));
-  return best;
+double measure_bandwidth(BenchClock clock) {
+  constexpr int64_t elements = 32 << 20, chunk = 1 << 18;
+  const Tensor a = Tensor::zeros({elements}), b = Tensor::zeros({elements}),
+               c = Tensor::zeros({elements});
+  return best_of([&] {
+    const double start = seconds(clock);
+    parallel_chunks(elements, chunk, [&](int64_t first, int64_t last) {
+      float* __restrict to = a.data<float>();
+      const float *x = b.data<float>(), *y = c.data<float>();
+      for (int64_t i = first; i < last; ++i) to[i] = x[i] + 2 * y[i];
+    });
+    return static_cast<double>(3 * a.bytes()) / (seconds(clock) - start) * 1e-9;
+  });
 }
 
 std::vector<LayerTiming> bench_layers(const BenchOptions& options) {

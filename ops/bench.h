@@ -1,5 +1,6 @@
 // Measures this machine's arithmetic peak and how near the layers of Mask R-CNN come to it.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ enum class BenchClock { wall, cpu };
 // f32 GFLOP/s of multiply-adds in registers, all threads, under the instruction set in use: the
 // best of a few runs of some milliseconds.
 double measure_peak(BenchClock clock);
+// The same of products of bf16 summed in f32; 0 where the instruction set has none.
+double measure_bf16_peak(BenchClock clock);
+// GB/s of a triad a = b + 2 c over arrays that no cache holds: two reads and a write.
+double measure_bandwidth(BenchClock clock);
 
 struct BenchOptions {
   int repeats = 5;  // the median counts
@@ -23,12 +28,19 @@ struct BenchOptions {
 
 struct LayerTiming {
   std::string layer;
-  const char* pass;  // "forward" (weights packed before), "training forward", "data", "weight"
-  double gflop;      // 2 x multiply-adds of the definition
+  // "forward" and "forward bf16" (weights packed before), "training forward", "data", "weight"
+  const char* pass;
+  double gflop;  // 2 x multiply-adds of the definition
   double milliseconds, best_milliseconds;
-  double gflop_per_s, share;  // of the median; share of the peak measured between the repeats
+  double gflop_per_s, share;  // of the median; share of the f32 peak measured between the repeats
 };
 // The layer table of a ResNet-50 or ResNeXt-101 FPN at 704 x 544, all passes.
 std::vector<LayerTiming> bench_layers(const BenchOptions& options);
+// RoIAlign, NMS and the pasting of masks at the sizes of a dense image; no GFLOP are counted.
+std::vector<LayerTiming> bench_regions(const BenchOptions& options);
+
+// Times `body` against the peak of the same moments.
+LayerTiming time_pass(const std::string& layer, const char* pass, double gflop,
+                      const BenchOptions& options, const std::function<void()>& body);
 
 }  // namespace soma

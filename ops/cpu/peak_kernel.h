@@ -10,4 +10,8 @@ namespace soma::cpu {
 template <Isa>
 double peak_operations(int64_t iterations);
 
+// The same of products of bf16, summed in f32; 0 at once where the instruction set has none.
+template <Isa>
+double bf16_operations(int64_t iterations);
+
 }  // namespace soma::cpu

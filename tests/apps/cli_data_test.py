@@ -231,9 +231,15 @@ class Others(Case):
         )
 
     def test_bench(self):
-        self.assertGreater(
-            json.loads(self.passes("bench", "peak", "--json").stdout)["gflop_per_s"], 0
-        )
+        found = json.loads(self.passes("bench", "peak", "--json").stdout)
+        self.assertGreater(found["gflop_per_s"], 0)
+        self.assertGreater(found["gb_per_s"], 0)
+        self.assertGreaterEqual(found["bf16_gflop_per_s"], 0)
+        line = ["bench", "data", "--size", "160x128", "input.crop=64", "train.batch=3", "--json"]
+        found = json.loads(self.passes(*line).stdout)
+        self.assertEqual((found["crop"], found["batch"]), (64, 3))
+        self.assertGreater(found["images_per_s"], 0)
+        self.assertIn("images/s", self.passes(*line[:-1]).stdout)
 
     def test_bench_of_a_model(self):
         tiny = ["model.backbone=resnet18", "model.fpn_channels=16",
@@ -244,6 +250,10 @@ class Others(Case):
         self.assertGreater(found["proposals"], 7)
         self.assertGreater(found["inference_s"], 0)
         self.assertGreater(found["stages_s"]["mask head"], 0)
+        picture = ["--images", next((self.data / "train").glob("*.png")), "test.precision=bf16"]
+        found = json.loads(self.passes("bench", "model", *picture, *tiny).stdout)
+        self.assertEqual(found["precision"], "bf16")
+        self.assertNotEqual((found["width"], found["height"]), (160, 128))
         found = json.loads(self.passes("bench", "train", *tiny).stdout)
         self.assertEqual(found["cells"], 20)
         self.assertGreater(found["train_step_s"], 0)

@@ -46,10 +46,10 @@ def options():
     return parser.parse_args()
 
 
-def build(args, norm):
+def build(args, norm, trainable=5):
     torch.manual_seed(0)
-    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=5,
-                                   norm_layer=norm)
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None,
+                                   trainable_layers=trainable, norm_layer=norm)
     return MaskRCNN(backbone, CLASSES, min_size=min(args.height, args.width),
                     max_size=max(args.height, args.width), box_detections_per_img=args.detections)
 

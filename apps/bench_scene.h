@@ -1,0 +1,28 @@
+// What the parts of `soma bench` that run a model share: its configuration, a picture, a clock.
+#pragma once
+#include <functional>
+
+#include "apps/options.h"
+#include "data/annotations.h"
+#include "data/image.h"
+#include "run/config.h"
+
+namespace soma {
+
+double seconds_of(const std::function<void()>& work);
+
+// torchvision's R50-FPN with three classes unless key=value says otherwise: the network that the
+// peers' timings are known for.
+RunConfig bench_config(const Options& options);
+
+// One sample of a data set.
+struct Scene {
+  Image image;
+  Dataset dataset;
+};
+// 20 bright discs on a grid in gray noise.
+Scene draw_scene(const Options& options, const RunConfig& config);
+// A picture of the user's, in its own size; nothing is known of its cells.
+Scene read_scene(const std::string& path);
+
+}  // namespace soma
