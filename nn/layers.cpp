@@ -73,7 +73,7 @@ void Conv2d::freeze() {
   if (options_.norm == Norm::batch) options_.norm = Norm::frozen;
 }
 
-void Conv2d::prepare() {
+void Conv2d::prepare(Precision precision) {
   if (packed_) return;
   Tensor weight = weight_.value();
   bool relu = options_.relu;
@@ -92,7 +92,7 @@ void Conv2d::prepare() {
   }
   weight = halved(weight).value();
   half_ = weight.dtype() == DType::f16;
-  packed_ = pack_conv2d(weight, spec(relu));
+  packed_ = pack_conv2d(weight, spec(relu), precision);
   weight_ = Variable();
 }
 
@@ -116,11 +116,11 @@ Variable Linear::operator()(const Variable& x) const {
   return linear(halved(x), halved(weight_), halved(bias_), relu_);
 }
 
-void Linear::prepare() {
+void Linear::prepare(Precision precision) {
   if (packed_) return;
   const Tensor weight = halved(weight_.value()).value();
   half_ = weight.dtype() == DType::f16;
-  packed_ = pack_linear(weight);
+  packed_ = pack_linear(weight, precision);
   bias_ = halved(detached(bias_));
   weight_ = Variable();
 }
@@ -141,11 +141,11 @@ Variable ConvTranspose2d::operator()(const Variable& x) const {
   return conv_transpose2d(halved(x), halved(weight_), halved(bias_), spec_);
 }
 
-void ConvTranspose2d::prepare() {
+void ConvTranspose2d::prepare(Precision precision) {
   if (packed_) return;
   const Tensor weight = halved(weight_.value()).value();
   half_ = weight.dtype() == DType::f16;
-  packed_ = pack_conv_transpose2d(weight, spec_);
+  packed_ = pack_conv_transpose2d(weight, spec_, precision);
   bias_ = halved(detached(bias_));
   weight_ = Variable();
 }

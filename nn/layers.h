@@ -31,8 +31,8 @@ class Conv2d : public Module {
   Conv2d(Tensor weight, Tensor bias, const ConvOptions& options);
 
   Variable operator()(const Variable& x, const Variable& residual = {}) const;
-  void freeze();   // no gradients; a batch norm keeps its running statistics from now on
-  void prepare();  // inference only from now on
+  void freeze();  // no gradients; a batch norm keeps its running statistics from now on
+  void prepare(Precision precision = Precision::f32);  // inference only from now on
   void list(Members& members) override;
 
  private:
@@ -53,7 +53,7 @@ class Linear : public Module {
   Linear(Tensor weight, Tensor bias, bool relu);
   Variable operator()(const Variable& x) const;
   Device device() const { return bias_.device(); }
-  void prepare();
+  void prepare(Precision precision = Precision::f32);
   void list(Members& members) override;
 
  private:
@@ -68,7 +68,7 @@ class ConvTranspose2d : public Module {
   ConvTranspose2d() = default;
   ConvTranspose2d(Tensor weight, Tensor bias, const ConvTranspose2dSpec& spec);
   Variable operator()(const Variable& x) const;
-  void prepare();
+  void prepare(Precision precision = Precision::f32);
   void list(Members& members) override;
 
  private:

@@ -1,6 +1,7 @@
 // Checks that several ops share.
 #pragma once
 #include "base/check.h"
+#include "ops/precision.h"
 #include "tensor/tensor.h"
 
 namespace soma {
@@ -19,6 +20,14 @@ inline void check_i32(const char* who, const char* what, const Tensor& tensor, i
             tensor.device() == device,
         who, what, " must be i32", Shape{rows}, " on ", name_of(device), ", got ",
         name_of(tensor.dtype()), tensor.shape(), " on ", name_of(tensor.device()));
+}
+
+// bf16 is made from f32 weights, for the CPU.
+inline void check_precision(const char* who, Precision precision, const Tensor& weight) {
+  check(precision == Precision::f32 ||
+            (weight.dtype() == DType::f32 && weight.device() == Device::cpu),
+        who, "bf16 needs f32 weights on the CPU, got ", name_of(weight.dtype()), " on ",
+        name_of(weight.device()));
 }
 
 }  // namespace soma

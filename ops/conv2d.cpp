@@ -87,14 +87,16 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 });
 }
 
-std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv2dSpec& spec) {
+std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv2dSpec& spec,
+                                                Precision precision) {
   const Shape& shape = weight.shape();
   check(shape.rank() == 4 && spec.groups >= 1 && shape[0] % spec.groups == 0, "conv2d",
         "weight must be [O, kh, kw, C / groups], got ", shape, " with ", spec.groups, " groups");
+  check_precision("conv2d", precision, weight);
   const bool on_cpu = weight.device() == Device::cpu;
   return std::make_shared<PackedConv2d>(
       PackedConv2d{spec, shape, weight.dtype(), weight.device(),
-                   on_cpu ? cpu::pack_conv(weight, spec) : weight});
+                   on_cpu ? cpu::pack_conv(weight, spec, precision) : weight});
 }
 
 Tensor conv2d_packed(const Tensor& x, const PackedConv2d& packed, const Tensor& bias,

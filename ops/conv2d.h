@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "autograd/variable.h"
+#include "ops/precision.h"
 
 namespace soma {
 
@@ -21,9 +22,12 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
 // Shape of the result; Error when the shapes do not fit.
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dSpec& spec);
 
-// Inference: the weights packed once (each lives once, in its packed form).
+// Inference: the weights packed once (each lives once, in its packed form). bf16 is for f32 weights
+// on the CPU; layers that Winograd's transforms make faster in f32, and those with an odd number of
+// channels in a group, stay f32.
 struct PackedConv2d;
-std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv2dSpec& spec);
+std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv2dSpec& spec,
+                                                Precision precision = Precision::f32);
 Tensor conv2d_packed(const Tensor& x, const PackedConv2d& weight, const Tensor& bias,
                      const Tensor& residual);
 

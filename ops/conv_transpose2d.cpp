@@ -84,13 +84,15 @@ Variable conv_transpose2d(const Variable& x, const Variable& weight, const Varia
                 });
 }
 
-std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(
-    const Tensor& weight, const ConvTranspose2dSpec& spec) {
+std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(const Tensor& weight,
+                                                                   const ConvTranspose2dSpec& spec,
+                                                                   Precision precision) {
   check_weight(weight.shape(), spec);
-  return std::make_shared<PackedConvTranspose2d>(
-      PackedConvTranspose2d{spec, weight.shape(), weight.dtype(), weight.device(),
-                            weight.device() == Device::cpu ? cpu::transposed_panels(weight, spec)
-                                                           : std::vector<Tensor>{weight}});
+  check_precision("conv_transpose2d", precision, weight);
+  const bool on_cpu = weight.device() == Device::cpu;
+  return std::make_shared<PackedConvTranspose2d>(PackedConvTranspose2d{
+      spec, weight.shape(), weight.dtype(), weight.device(),
+      on_cpu ? cpu::transposed_panels(weight, spec, precision) : std::vector<Tensor>{weight}});
 }
 
 Tensor conv_transpose2d_packed(const Tensor& x, const PackedConvTranspose2d& packed,

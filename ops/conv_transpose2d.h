@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "autograd/variable.h"
+#include "ops/precision.h"
 
 namespace soma {
 
@@ -18,9 +19,11 @@ struct ConvTranspose2dSpec {
 Variable conv_transpose2d(const Variable& x, const Variable& weight, const Variable& bias,
                           const ConvTranspose2dSpec& spec);
 
+// Inference: the weights packed once. bf16 is for f32 weights on the CPU; an odd number of input
+// channels stays f32.
 struct PackedConvTranspose2d;
-std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(const Tensor& weight,
-                                                                   const ConvTranspose2dSpec& spec);
+std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(
+    const Tensor& weight, const ConvTranspose2dSpec& spec, Precision precision = Precision::f32);
 Tensor conv_transpose2d_packed(const Tensor& x, const PackedConvTranspose2d& weight,
                                const Tensor& bias);
 

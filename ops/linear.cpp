@@ -63,11 +63,13 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
       });
 }
 
-std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight) {
+std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight, Precision precision) {
   check(weight.rank() == 2, "linear", "weight must be [out, in], got ", weight.shape());
+  check_precision("linear", precision, weight);
   const bool on_cpu = weight.device() == Device::cpu;
-  return std::make_shared<PackedGemm>(PackedGemm{weight.shape(), weight.dtype(), weight.device(),
-                                                 on_cpu ? cpu::linear_panels(weight) : weight});
+  return std::make_shared<PackedGemm>(
+      PackedGemm{weight.shape(), weight.dtype(), weight.device(),
+                 on_cpu ? cpu::linear_panels(weight, precision) : weight});
 }
 
 Tensor linear_packed(const Tensor& x, const PackedGemm& weight, const Tensor& bias, bool relu) {

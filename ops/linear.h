@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "autograd/variable.h"
+#include "ops/precision.h"
 
 namespace soma {
 
@@ -11,8 +12,10 @@ struct PackedGemm;  // weights in the kernel's panel order; immutable
 // x [K, in], weight [out, in], bias [out] or undefined -> [K, out]. K may be 0.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias, bool relu = false);
 
-// Inference: the weights packed once.
-std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight);
+// Inference: the weights packed once. bf16 is for f32 weights on the CPU; an odd number of inputs
+// stays f32.
+std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight,
+                                              Precision precision = Precision::f32);
 Tensor linear_packed(const Tensor& x, const PackedGemm& weight, const Tensor& bias, bool relu);
 
 namespace cpu {

@@ -68,10 +68,12 @@ LoadedModels load_models(const std::vector<std::string>& models,
     const WeightsFile file(weights_of(model));
     const RunConfig config = config_of(file, config_files, overrides);
     MaskRcnn network = MaskRcnn::blank(config.model);
+    check_usage(device == Device::cpu || config.test.precision == Precision::f32, "test.precision",
+                "bf16 is for the CPU, not for ", name_of(device), "; leave it at f32");
     load_all_weights(network, file, config.input.bgr);
     move_to(network, device);
     if (members.empty()) first = config;
-    members.push_back({network.prepared(), config.input});
+    members.push_back({network.prepared(config.test.precision), config.input});
   }
   const size_t weights = first.ensemble.weights.size();
   check_usage(weights == 0 || weights == models.size(), "test.fusion_weights",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ops/paste_masks.h"
+#include "ops/precision.h"
 
 namespace soma {
 
@@ -75,6 +76,7 @@ struct TestConfig {
   bool whole_rois = true;  // d2 drops a RoI with one class's box not finite; tv that class alone
   bool clip_final = true;  // d2 clips to the image again and drops empty boxes; tv does not
   PasteSpec paste;
+  Precision precision = Precision::f32;  // of the prepared model's products
   // Of the cells that are submitted, drawn and measured, per class (the last value goes on).
   std::vector<double> submission_score = {0.5};
   std::vector<double> min_pixels = {0};

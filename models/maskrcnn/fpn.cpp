@@ -29,9 +29,9 @@ std::vector<Variable> Fpn::operator()(std::vector<Variable> features) const {
   return levels;
 }
 
-void Fpn::prepare() {
-  for (Conv2d& conv : laterals_) conv.prepare();
-  for (Conv2d& conv : outputs_) conv.prepare();
+void Fpn::prepare(Precision precision) {
+  for (Conv2d& conv : laterals_) conv.prepare(precision);
+  for (Conv2d& conv : outputs_) conv.prepare(precision);
 }
 
 void Fpn::list(Members& members) {

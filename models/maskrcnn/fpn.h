@@ -14,7 +14,7 @@ class Fpn : public Module {
   Fpn(const ModelConfig& config, const std::vector<int>& in_channels, Init& init);
   // C2..C5 -> P2..P6, each [N, H_l, W_l, fpn_channels].
   std::vector<Variable> operator()(std::vector<Variable> features) const;
-  void prepare();
+  void prepare(Precision precision);
   void list(Members& members) override;
 
  private:

@@ -88,8 +88,9 @@ BoxHead::Losses BoxHead::losses(const BoxOutputs& outputs, const RoiSamples& sam
           smooth_l1(own, target.to(dtype), samples.positive, config_.box_beta, normalizer)};
 }
 
-void BoxHead::prepare() {
-  for (Linear* layer : {&fc6_, &fc7_, &logits_, &deltas_}) layer->prepare();
+void BoxHead::prepare(Precision precision) {
+  for (Linear* layer : {&fc6_, &fc7_}) layer->prepare(precision);
+  for (Linear* layer : {&logits_, &deltas_}) layer->prepare();
 }
 
 void BoxHead::list(Members& members) {
@@ -128,9 +129,9 @@ Variable MaskHead::operator()(const Variable& pooled, const Tensor& label) const
   return reshape(picked, {picked.extent(0), picked.extent(1), picked.extent(2)});
 }
 
-void MaskHead::prepare() {
-  for (Conv2d& conv : convs_) conv.prepare();
-  deconv_.prepare();
+void MaskHead::prepare(Precision precision) {
+  for (Conv2d& conv : convs_) conv.prepare(precision);
+  deconv_.prepare(precision);
   logits_.prepare();
 }
 

@@ -42,7 +42,7 @@ class BoxHead : public Module {
   };
   Losses losses(const BoxOutputs& outputs, const RoiSamples& samples) const;
   Device device() const { return logits_.device(); }
-  void prepare();
+  void prepare(Precision precision);
   void list(Members& members) override;
 
  private:
@@ -57,7 +57,7 @@ class MaskHead : public Module {
   MaskHead(const ModelConfig& config, Init& init);
   // pooled [K, S, S, fpn_channels], label i32 [K] -> mask logits [K, 2S, 2S] of the labelled class.
   Variable operator()(const Variable& pooled, const Tensor& label) const;
-  void prepare();
+  void prepare(Precision precision);
   void list(Members& members) override;
 
  private:

@@ -190,13 +190,13 @@ Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
                                           scale(count, pixels).value());
 }
 
-MaskRcnn MaskRcnn::prepared() const {
+MaskRcnn MaskRcnn::prepared(Precision precision) const {
   MaskRcnn copy = *this;
-  copy.backbone_.prepare();
-  copy.fpn_.prepare();
-  copy.rpn_.prepare();
-  for (BoxHead& head : copy.box_heads_) head.prepare();
-  copy.mask_head_.prepare();
+  copy.backbone_.prepare(precision);
+  copy.fpn_.prepare(precision);
+  copy.rpn_.prepare(precision);
+  for (BoxHead& head : copy.box_heads_) head.prepare(precision);
+  copy.mask_head_.prepare(precision);
   return copy;
 }
 

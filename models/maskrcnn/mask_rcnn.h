@@ -92,8 +92,8 @@ class MaskRcnn : public Module {
                                               const TestConfig& test) const;
 
   // The immutable model for inference: norms folded, weights packed once. Shares nothing that
-  // training writes.
-  MaskRcnn prepared() const;
+  // training writes. bf16 is for models on the CPU (ops/precision.h).
+  MaskRcnn prepared(Precision precision = Precision::f32) const;
   const ModelConfig& config() const { return config_; }
   Device device() const { return box_heads_[0].device(); }  // where its parameters are
   void list(Members& members) override;

@@ -145,10 +145,12 @@ std::vector<Variable> ResNet::operator()(const Variable& images) const {
   return features;
 }
 
-void ResNet::prepare() {
-  stem_.prepare();
+void ResNet::prepare(Precision precision) {
+  stem_.prepare(precision);
   for (auto& stage : stages_) {
-    for (ResidualBlock& block : stage) block.each_conv([](Conv2d& conv) { conv.prepare(); });
+    for (ResidualBlock& block : stage) {
+      block.each_conv([&](Conv2d& conv) { conv.prepare(precision); });
+    }
   }
 }
 

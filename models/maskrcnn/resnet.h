@@ -45,7 +45,7 @@ class ResNet : public Module {
   ResNet(const ModelConfig& config, Init& init);
   std::vector<Variable> operator()(const Variable& images) const;  // C2, C3, C4, C5
   std::vector<int> channels() const { return channels_; }          // of C2..C5
-  void prepare();
+  void prepare(Precision precision);
   void list(Members& members) override;
 
  private:

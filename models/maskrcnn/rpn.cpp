@@ -161,8 +161,9 @@ Rpn::Losses Rpn::losses(const RpnOutputs& outputs, const RpnSamples& samples) co
           smooth_l1(moved, samples.targets.to(dtype), samples.label, config_.rpn_beta, normalizer)};
 }
 
-void Rpn::prepare() {
-  for (Conv2d* conv : {&conv_, &logits_, &deltas_}) conv->prepare();
+void Rpn::prepare(Precision precision) {
+  conv_.prepare(precision);
+  for (Conv2d* conv : {&logits_, &deltas_}) conv->prepare();
 }
 
 void Rpn::list(Members& members) {

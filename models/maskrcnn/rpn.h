@@ -57,7 +57,7 @@ class Rpn : public Module {
   };
   Losses losses(const RpnOutputs& outputs, const RpnSamples& samples) const;
 
-  void prepare();
+  void prepare(Precision precision);
   void list(Members& members) override;
 
  private:

@@ -99,9 +99,9 @@ void conv_backward_data(const ConvSizes& s, const Tensor& grad, const std::vecto
   }
 }
 
-Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec) {
-  return winograd_fits(weight.shape(), weight.dtype(), spec) ? winograd_forward_weights(weight)
-                                                             : panels_of(weight, spec);
+Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
+  if (winograd_fits(weight.shape(), weight.dtype(), spec)) return winograd_forward_weights(weight);
+  return panels_in(precision, panels_of(weight, spec), weight.extent(3));
 }
 
 void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed,
@@ -109,7 +109,8 @@ void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed
                       const Tensor& out) {
   if (out.numel() == 0) return;
   const ConvSizes s = conv_sizes(x.shape(), weight, out.shape(), spec);
-  const auto forward = winograd_fits(weight, x.dtype(), spec) ? winograd_forward : conv_forward;
+  const bool transformed = packed.dtype() != DType::bf16 && winograd_fits(weight, x.dtype(), spec);
+  const auto forward = transformed ? winograd_forward : conv_forward;
   forward(s, x, packed, bias, residual, spec.relu, out);
 }
 

@@ -17,7 +17,7 @@ struct ConvSizes {
 ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& out, const Conv2dSpec& spec);
 
 // The weights of a prepared model: transformed where winograd_fits, else in panels.
-Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec);
+Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec, Precision precision);
 void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed,
                       const Tensor& bias, const Tensor& residual, const Conv2dSpec& spec,
                       const Tensor& out);

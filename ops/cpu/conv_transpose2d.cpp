@@ -3,6 +3,7 @@
 #include "ops/cpu/conv_transpose2d.h"
 
 #include "ops/cpu/conv2d.h"
+#include "ops/cpu/gemm.h"
 
 namespace soma::cpu {
 namespace {
@@ -11,8 +12,11 @@ Conv2dSpec conv_spec(const ConvTranspose2dSpec& spec) { return {spec.stride, spe
 
 }  // namespace
 
-std::vector<Tensor> transposed_panels(const Tensor& weight, const ConvTranspose2dSpec& spec) {
-  return pack_phases(weight, conv_spec(spec));
+std::vector<Tensor> transposed_panels(const Tensor& weight, const ConvTranspose2dSpec& spec,
+                                      Precision precision) {
+  std::vector<Tensor> phases = pack_phases(weight, conv_spec(spec));
+  for (Tensor& panels : phases) panels = panels_in(precision, panels, weight.extent(0));
+  return phases;
 }
 
 void conv_transpose2d_on_panels(const Tensor& x, const Shape& weight,
@@ -25,7 +29,8 @@ void conv_transpose2d_on_panels(const Tensor& x, const Shape& weight,
 
 void conv_transpose2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
                               const ConvTranspose2dSpec& spec, const Tensor& out) {
-  conv_transpose2d_on_panels(x, weight.shape(), transposed_panels(weight, spec), bias, spec, out);
+  conv_transpose2d_on_panels(x, weight.shape(), pack_phases(weight, conv_spec(spec)), bias, spec,
+                             out);
 }
 
 void conv_transpose2d_backward_data(const Tensor& grad, const Tensor& weight,

@@ -6,7 +6,8 @@
 
 namespace soma::cpu {
 
-std::vector<Tensor> transposed_panels(const Tensor& weight, const ConvTranspose2dSpec& spec);
+std::vector<Tensor> transposed_panels(const Tensor& weight, const ConvTranspose2dSpec& spec,
+                                      Precision precision);
 void conv_transpose2d_on_panels(const Tensor& x, const Shape& weight,
                                 const std::vector<Tensor>& phases, const Tensor& bias,
                                 const ConvTranspose2dSpec& spec, const Tensor& out);

@@ -4,6 +4,7 @@
 #pragma once
 #include <vector>
 
+#include "ops/precision.h"
 #include "tensor/tensor.h"
 
 namespace soma::cpu {
@@ -25,6 +26,7 @@ struct RowsProduct {
   int64_t groups, run, columns;
   bool relu;
 };
+// Panels of bf16 pairs: products of source rounded to bf16 and those, summed in f32.
 // source [n, y.source, x.source, groups * run]; out and residual [n, y.extent, x.extent,
 // groups * columns]; bias [groups * columns]; the last two may be undefined.
 void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
@@ -36,6 +38,10 @@ Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t 
 // Backward-data: inner axis (chosen tap, out), columns in.
 Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
                      const std::vector<int64_t>& chosen);
+
+// Panels in `precision`: bf16 rounds f32 panels to nearest even, as pairs of the inner axis, where
+// `run` is even; else they stay as they are.
+Tensor panels_in(Precision precision, const Tensor& panels, int64_t run);
 
 // grad_weight [groups * rows, taps_y, taps_x, columns] =
 //   sum over pixels of grad[n, y, x, g * rows + m] * source[n, y * stride + ty - pad, ...].

@@ -9,7 +9,28 @@
 
 #include "ops/cpu/isa.h"
 
+namespace soma {
+enum class DType : uint8_t;
+}
+
 namespace soma::cpu {
+
+// Two neighbours of the inner axis, each rounded to bf16; the first is the lower half.
+struct __attribute__((may_alias)) Bf16Pair {
+  uint32_t bits;
+};
+
+// What products of T are summed in; results, bias and residual are of that type.
+template <class T>
+struct SumOf {
+  using type = T;
+};
+template <>
+struct SumOf<Bf16Pair> {
+  using type = float;
+};
+template <class T>
+using Sum = typename SumOf<T>::type;
 
 // A tile of rows x columns results stays in registers; the columns are a panel of packed B.
 struct TileSize {
@@ -17,6 +38,7 @@ struct TileSize {
 };
 template <Isa, class T>
 TileSize tile_size();
+TileSize tile_of(DType dtype);  // f32 or f64, of the instruction set in use
 
 // One block of rows times all columns of b.
 template <class T>
@@ -27,14 +49,19 @@ struct RowsTask {
   int64_t taps, run;
   const T* b;  // [panels][taps * run][tile columns], zeros behind the last column
   int64_t columns;
-  T* out;             // row r is out + out_offset[r], `columns` elements
-  const T* residual;  // laid out as out; null: none
-  const T* bias;      // [columns]; null: none
+  Sum<T>* out;             // row r is out + out_offset[r], `columns` elements
+  const Sum<T>* residual;  // laid out as out; null: none
+  const Sum<T>* bias;      // [columns]; null: none
   const int64_t* out_offset;
   bool relu;
 };
+// T: float, double or Bf16Pair, for which `run` and every step of A and B count pairs.
 template <Isa, class T>
 void rows_product(const RowsTask<T>& task);
+
+// `pairs` pairs of values, rounded to nearest even.
+template <Isa>
+void round_pairs(const float* values, int64_t pairs, Bf16Pair* to);
 
 // One block of output pixels. The source is packed once per channel panel, zero padding included,
 // and serves all taps: a tap is a shift.

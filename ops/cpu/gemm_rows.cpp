@@ -1,6 +1,5 @@
 // Splits multiply_rows into blocks of rows x columns and fills each block's table of pointers.
 #include <algorithm>
-#include <functional>
 
 #include "base/parallel.h"
 #include "ops/cpu/gemm.h"
@@ -12,15 +11,35 @@ namespace {
 constexpr int64_t kTasks = 16;              // wanted at least, so that threads share evenly
 constexpr int64_t kTaskProducts = 4 << 20;  // multiply-adds of a task, about 0.1 ms
 constexpr int64_t kFewestRows = 96, kMostRows = 384;
-constexpr int64_t kPanelsOfTask = 8;  // packed together: runs of 512 bytes in memory
+// Panels beyond this many bytes come from memory: then each block takes as many rows as it can.
+constexpr int64_t kLargePanels = 8 << 20;
+// Rows a multiple of this many bytes apart fall into one set of L1, which a tile of rows overflows.
+constexpr int64_t kSetBytes = 4096, kLine = 64;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-TileSize tile_of(DType dtype) {
-  return with_isa([&](auto isa) {
-    return dtype == DType::f64 ? tile_size<isa, double>() : tile_size<isa, float>();
-  });
+// How elements T of A and B lie in a Tensor: pairs as twice as many bf16.
+template <class T>
+inline constexpr bool kPaired = std::is_same_v<T, Bf16Pair>;
+template <class T>
+inline constexpr int64_t kPerElement = kPaired<T> ? 2 : 1;
+template <class T>
+Tensor memory_of(int64_t elements) {
+  if constexpr (kPaired<T>)
+    return Tensor::empty({2 * elements}, DType::bf16);
+  else
+    return Tensor::empty({elements}, dtype_of<T>);
+}
+
+// `count` values, a multiple of kPerElement, as elements of A.
+template <class T>
+void copy_elements(const Sum<T>* values, int64_t count, T* to) {
+  if constexpr (kPaired<T>) {
+    with_isa([&](auto isa) { round_pairs<isa>(values, count / 2, to); });
+  } else {
+    std::copy_n(values, count, to);
+  }
 }
 
 // Equal blocks: `size` items each but for the last, a multiple of `unit`.
@@ -33,32 +52,45 @@ Split split(int64_t items, int64_t most, int64_t unit) {
   return {size, std::max<int64_t>(1, ceil_div(items, size))};
 }
 
+// Sources of pairs are rounded on the way: by the block where a row is one run, else whole.
 template <class T>
 class RowsDriver {
+  using Value = Sum<T>;
+
  public:
   RowsDriver(const RowsProduct& product, const Tensor& source, const Tensor& panels,
              const Tensor& bias, const Tensor& residual, const Tensor& out)
       : p_(product),
-        tile_(tile_of(dtype_of<T>)),
+        tile_(tile_of(dtype_of<Value>)),
         channels_(product.groups * product.run),
         merged_(product.groups == 1 && product.x.taps > 1 && product.x.delta == 1 &&
                 product.run < tile_.columns),
         taps_(product.y.taps * (merged_ ? 1 : product.x.taps)),
-        run_(product.run * (merged_ ? product.x.taps : 1)),
+        run_(product.run * (merged_ ? product.x.taps : 1) / kPerElement<T>),
         rows_(product.images * product.y.outputs * product.x.outputs),
-        source_(source.data<T>()),
-        panels_(panels.data<T>()),
-        bias_(bias.defined() ? bias.data<T>() : nullptr),
-        residual_(residual.defined() ? residual.data<T>() : nullptr),
-        out_(out.data<T>()),
-        zeros_(Tensor::zeros({std::max(channels_, run_)}, dtype_of<T>)) {
-    const int64_t products = std::max<int64_t>(1, taps_ * run_ * p_.columns * p_.groups);
-    row_split_ =
-        split(rows_, std::clamp(kTaskProducts / products, kFewestRows, kMostRows), tile_.rows);
+        source_(source.data<Value>()),
+        panels_(static_cast<const T*>(panels.raw())),
+        bias_(bias.defined() ? bias.data<Value>() : nullptr),
+        residual_(residual.defined() ? residual.data<Value>() : nullptr),
+        out_(out.data<Value>()) {
+    const int64_t products =
+        std::max<int64_t>(1, kPerElement<T> * taps_ * run_ * p_.columns * p_.groups);
+    const int64_t fewest = panels.bytes() > kLargePanels ? kMostRows : kFewestRows;
+    row_split_ = split(rows_, std::clamp(kTaskProducts / products, fewest, kMostRows), tile_.rows);
     const int64_t column_blocks = ceil_div(kTasks, row_split_.count * p_.groups);
     column_split_ = split(p_.columns, ceil_div(p_.columns, column_blocks), tile_.columns);
     const int64_t group_blocks = std::min(p_.groups, ceil_div(kTasks, row_split_.count));
     group_split_ = split(p_.groups, ceil_div(p_.groups, group_blocks), 1);
+    if (merged_) return;
+    zeros_ = memory_of<T>(std::max(channels_ / kPerElement<T>, run_));
+    zeros_.fill(0);
+    const bool colliding = run_ * static_cast<int64_t>(sizeof(T)) % kSetBytes == 0;
+    by_block_ = taps_ == 1 && p_.groups == 1 && (kPaired<T> || colliding);
+    if (kPaired<T> && !by_block_) {
+      round_source(source.numel());
+    } else {
+      elements_ = reinterpret_cast<const T*>(source_);
+    }
   }
 
   void run() const {
@@ -89,6 +121,8 @@ class RowsDriver {
     Tensor patch;
     if (merged_) {
       patch = fill_merged(begin, end, padded, table);
+    } else if (by_block_) {
+      patch = fill_copied(padded, place, table);
     } else {
       fill_table(padded, place, table);
     }
@@ -136,20 +170,52 @@ class RowsDriver {
     }
   }
 
+  // Where a pixel begins in the source, or -1 outside of it.
+  int64_t pixel(const Place& place, int64_t dy, int64_t dx) const {
+    const int64_t y = place.y + dy, x = place.x + dx;
+    const bool inside = y >= 0 && y < p_.y.source && x >= 0 && x < p_.x.source;
+    return inside ? ((place.image * p_.y.source + y) * p_.x.source + x) * channels_ : -1;
+  }
+
   void fill_table(int64_t padded, const Place* place, const T** table) const {
-    const T* const zeros = zeros_.template data<T>();
+    const auto* const zeros = static_cast<const T*>(zeros_.raw());
     for (int64_t ty = 0; ty < p_.y.taps; ++ty) {
       for (int64_t tx = 0; tx < p_.x.taps; ++tx) {
-        const int64_t dy = ty * p_.y.delta, dx = tx * p_.x.delta;
         for (int64_t r = 0; r < padded; ++r) {
-          const int64_t y = place[r].y + dy, x = place[r].x + dx;
-          const bool inside = y >= 0 && y < p_.y.source && x >= 0 && x < p_.x.source;
-          *table++ =
-              inside ? source_ + ((place[r].image * p_.y.source + y) * p_.x.source + x) * channels_
-                     : zeros;
+          const int64_t at = pixel(place[r], ty * p_.y.delta, tx * p_.x.delta);
+          *table++ = at < 0 ? zeros : elements_ + at / kPerElement<T>;
         }
       }
     }
+  }
+
+  // Of one tap: each row copied, or rounded, into memory of the block, an odd number of cache lines
+  // from one to the next.
+  Tensor fill_copied(int64_t padded, const Place* place, const T** table) const {
+    constexpr int64_t line = kLine / sizeof(T);
+    const int64_t stride = (ceil_div(run_, line) | 1) * line;
+    const Tensor memory = memory_of<T>(padded * stride);
+    auto* row = static_cast<T*>(memory.raw());
+    for (int64_t r = 0; r < padded; ++r, row += stride) {
+      const int64_t at = pixel(place[r], 0, 0);
+      if (at < 0) {
+        std::fill_n(row, run_, T{});
+      } else {
+        copy_elements(source_ + at, p_.run, row);
+      }
+      table[r] = row;
+    }
+    return memory;
+  }
+
+  void round_source(int64_t count) {
+    constexpr int64_t chunk = 1 << 15;
+    rounded_ = memory_of<T>(count / kPerElement<T>);
+    auto* const to = static_cast<T*>(rounded_.raw());
+    elements_ = to;
+    parallel_chunks(count, chunk, [&](int64_t first, int64_t last) {
+      copy_elements(source_ + first, last - first, to + first / kPerElement<T>);
+    });
   }
 
   // Few channels make short runs. Then the source lines that the block sees are copied with their
@@ -157,28 +223,30 @@ class RowsDriver {
   Tensor fill_merged(int64_t begin, int64_t end, int64_t padded, const T** table) const {
     const int64_t first = begin / p_.x.outputs, lines = (end - 1) / p_.x.outputs - first + 1;
     const int64_t line = ((p_.x.outputs - 1) * p_.x.step + p_.x.taps) * channels_;
-    const Tensor memory = Tensor::empty({lines, p_.y.taps, line}, dtype_of<T>);
-    T* patch = memory.template data<T>();
+    constexpr int64_t per = kPerElement<T>;
+    const Tensor memory = memory_of<T>(lines * p_.y.taps * line / per);
+    auto* const patches = static_cast<T*>(memory.raw());
+    T* patch = patches;
     const int64_t source_line = p_.x.source * channels_, shift = p_.x.base * p_.run;
     for (int64_t l = first; l < first + lines; ++l) {
       const int64_t n = l / p_.y.outputs, y0 = l % p_.y.outputs * p_.y.step + p_.y.base;
-      for (int64_t ty = 0; ty < p_.y.taps; ++ty, patch += line) {
+      for (int64_t ty = 0; ty < p_.y.taps; ++ty, patch += line / per) {
         const int64_t y = y0 + ty * p_.y.delta;
         const bool inside = y >= 0 && y < p_.y.source;
         const int64_t from = inside ? std::clamp<int64_t>(-shift, 0, line) : line;
         const int64_t to = std::clamp<int64_t>(source_line - shift, from, line);
-        const T* source = source_ + (n * p_.y.source + y) * source_line + shift;
-        std::fill(patch, patch + from, T{0});
-        if (from < to) std::copy(source + from, source + to, patch + from);
-        std::fill(patch + to, patch + line, T{0});
+        const Value* source = source_ + (n * p_.y.source + y) * source_line + shift;
+        std::fill(patch, patch + from / per, T{});
+        if (from < to) copy_elements(source + from, to - from, patch + from / per);
+        std::fill(patch + to / per, patch + line / per, T{});
       }
     }
     for (int64_t ty = 0; ty < p_.y.taps; ++ty) {
       for (int64_t r = 0; r < padded; ++r) {
         const int64_t row = std::min(begin + r, end - 1);
-        *table++ = memory.template data<T>() +
-                   ((row / p_.x.outputs - first) * p_.y.taps + ty) * line +
-                   row % p_.x.outputs * p_.x.step * channels_;
+        *table++ = patches + (((row / p_.x.outputs - first) * p_.y.taps + ty) * line +
+                              row % p_.x.outputs * p_.x.step * channels_) /
+                                 per;
       }
     }
     return memory;
@@ -188,65 +256,25 @@ class RowsDriver {
   const TileSize tile_;
   const int64_t channels_;
   const bool merged_;
-  const int64_t taps_, run_, rows_;
-  const T *source_, *panels_, *bias_, *residual_;
-  T* out_;
-  Tensor zeros_;
+  const int64_t taps_, run_, rows_;  // run_ in elements of A, the rest in values
+  const Value* source_;
+  const T *elements_ = nullptr, *panels_;
+  const Value *bias_, *residual_;
+  Value* out_;
+  Tensor zeros_, rounded_;
+  bool by_block_ = false;
   Split row_split_, column_split_, group_split_;
 };
-
-// A [k][j] view of the weights for one (group, tap): where it begins and its strides.
-template <class T>
-Tensor pack(int64_t groups, int64_t taps, int64_t inner, int64_t columns,
-            const std::function<PanelTask<T>(int64_t group, int64_t tap)>& view) {
-  const int64_t width = tile_of(dtype_of<T>).columns, panels = ceil_div(columns, width);
-  const int64_t runs = ceil_div(panels, kPanelsOfTask);
-  const Tensor result = Tensor::empty({groups, panels, taps * inner, width}, dtype_of<T>);
-  T* const b = result.template data<T>();
-  parallel_for(groups * runs * taps, [&](int64_t index) {
-    const int64_t tap = index % taps, group = index / taps / runs;
-    const int64_t panel = index / taps % runs * kPanelsOfTask;
-    PanelTask<T> task = view(group, tap);
-    task.w += panel * width * task.j_stride;
-    task.columns = columns - panel * width;
-    task.panels = std::min(panels - panel, kPanelsOfTask);
-    task.inner = inner;
-    task.panel_stride = taps * inner * width;
-    task.b = b + ((group * panels + panel) * taps + tap) * inner * width;
-    with_isa([&](auto isa) { pack_panels<isa>(task); });
-  });
-  return result;
-}
 
 }  // namespace
 
 void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
                    const Tensor& bias, const Tensor& residual, const Tensor& out) {
+  if (panels.dtype() == DType::bf16) {
+    return RowsDriver<Bf16Pair>(product, source, panels, bias, residual, out).run();
+  }
   with_float(out.dtype(), "multiply_rows", [&](auto type) {
     RowsDriver<decltype(type)>(product, source, panels, bias, residual, out).run();
-  });
-}
-
-Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in) {
-  return with_float(weight.dtype(), "pack_forward", [&](auto type) {
-    using T = decltype(type);
-    const int64_t out = weight.extent(0) / groups, row = taps * in;
-    return pack<T>(groups, 1, row, out, [&](int64_t group, int64_t) {
-      return PanelTask<T>{weight.data<T>() + group * out * row, 1, row, 0, 0, 0, 0, nullptr};
-    });
-  });
-}
-
-Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
-                     const std::vector<int64_t>& chosen) {
-  return with_float(weight.dtype(), "pack_backward", [&](auto type) {
-    using T = decltype(type);
-    const int64_t out = weight.extent(0) / groups, row = taps * in;
-    const auto count = static_cast<int64_t>(chosen.size());
-    return pack<T>(groups, count, out, in, [&](int64_t group, int64_t tap) {
-      const int64_t first = group * out * row + chosen[static_cast<size_t>(tap)] * in;
-      return PanelTask<T>{weight.data<T>() + first, row, 1, 0, 0, 0, 0, nullptr};
-    });
   });
 }
 

@@ -9,6 +9,8 @@
 //
 // A(tap, row) is a pointer to `run` contiguous channels of a pixel (or to zeros beyond the edge),
 // so a 3x3 convolution reads each pixel nine times from L1 or L2 instead of packing it nine times.
+//
+// Of bf16 pairs (gemm_kernel.h) a step is two k at once: VDPBF16PS, or the same sums in f32.
 #include "ops/cpu/gemm_tile.h"
 
 namespace soma::cpu {
@@ -29,9 +31,9 @@ struct Block {
 // into L1 meanwhile: its rows are too short for the hardware to foresee.
 template <class T, int NV>
 __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& block, const T* b,
-                                        int64_t row, int64_t next, const Target<T>& to) {
+                                        int64_t row, int64_t next, const Target<Sum<T>>& to) {
   constexpr int64_t line = 64 / sizeof(T);
-  Vector<T> acc[kRows][NV];
+  Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
   prefetch_target(to);
   const T* const* table = task.a + block.t0 * task.a_stride + row;
@@ -44,7 +46,12 @@ __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& bl
       }
       const int64_t k1 = k0 + line < block.length ? k0 + line : block.length;
       for (int64_t k = k0; k < k1; ++k, b += kColumns<T>) {
-        step(acc, b, [&](int m) { return a[m][k]; });
+        const auto broadcast = [&](int m) { return a[m][k]; };
+        if constexpr (std::is_same_v<T, Bf16Pair>) {
+          pair_step(acc, b, broadcast);
+        } else {
+          step(acc, b, broadcast);
+        }
       }
     }
   }
@@ -59,10 +66,10 @@ void one_block(const RowsTask<T>& task, const Block& block, bool first, bool las
   const auto tile = [&](int64_t j, int64_t row) {
     const int64_t rows = task.rows - row < kRows ? task.rows - row : kRows;
     const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
-    const T* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
-    const T* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
-    const Target<T> to = {task.out + j, residual, bias,   task.out_offset + row,
-                          rows,         columns,  !first, last && task.relu};
+    const auto* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
+    const auto* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
+    const Target<Sum<T>> to = {task.out + j, residual, bias,   task.out_offset + row,
+                               rows,         columns,  !first, last && task.relu};
     const int64_t next = row + kRows < task.rows ? kRows : 0;
     if (columns <= kLanes<T>) {
       one_tile<T, 1>(task, block, b + j * inner, row, next, to);
@@ -96,6 +103,13 @@ void product(const RowsTask<T>& task) {
                 t1 == task.taps && end == task.run);
     }
   }
+}
+
+// As tensor/dtype.h rounds, in a form that vectorises and leaves no shared copy behind.
+SOMA_INLINE uint32_t bf16_bits(float value) {
+  const auto x = __builtin_bit_cast(uint32_t, value);
+  const bool nan = (x & 0x7FFFFFFF) > 0x7F800000;
+  return nan ? x >> 16 | 0x40 : (x + 0x7FFF + (x >> 16 & 1)) >> 16;
 }
 
 // Columns that lie together are copied line by line through all panels, as memory has them; columns
@@ -148,6 +162,16 @@ void rows_product<Isa::SOMA_ISA, float>(const RowsTask<float>& task) {
 template <>
 void rows_product<Isa::SOMA_ISA, double>(const RowsTask<double>& task) {
   SOMA_ISA::product(task);
+}
+template <>
+void rows_product<Isa::SOMA_ISA, Bf16Pair>(const RowsTask<Bf16Pair>& task) {
+  SOMA_ISA::product(task);
+}
+template <>
+void round_pairs<Isa::SOMA_ISA>(const float* values, int64_t pairs, Bf16Pair* to) {
+  for (int64_t i = 0; i < pairs; ++i) {
+    to[i].bits = SOMA_ISA::bf16_bits(values[2 * i]) | SOMA_ISA::bf16_bits(values[2 * i + 1]) << 16;
+  }
 }
 template <>
 void pack_panels<Isa::SOMA_ISA, float>(const PanelTask<float>& task) {

@@ -10,7 +10,7 @@
 // At least 12 accumulators hide the latency of the multiply-add; the scalars are broadcast straight
 // from memory, so that A needs no packing where its rows are contiguous.
 #pragma once
-#include <xmmintrin.h>
+#include <immintrin.h>
 
 #include <cstdint>
 
@@ -40,6 +40,12 @@ template <class T>
 inline constexpr int kColumns = kVectors* kLanes<T>;
 
 #define SOMA_INLINE static inline __attribute__((always_inline))
+// Before a loop over accumulators: unrolled early, so that they find registers.
+#if defined(__clang__)
+#define SOMA_UNROLL _Pragma("unroll")
+#else
+#define SOMA_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 template <class T>
 SOMA_INLINE Vector<T> load(const T* p) {
@@ -65,7 +71,9 @@ struct Target {
 // One by one: an initialiser of the whole array would be a memset.
 template <class V, int NV>
 SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
+  SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) {
+    SOMA_UNROLL
     for (int v = 0; v < NV; ++v) acc[m][v] = V{};
   }
 }
@@ -73,6 +81,7 @@ SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
 // Fetches the lines that finish() will read or write.
 template <class T>
 SOMA_INLINE void prefetch_target(const Target<T>& to) {
+  SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) __builtin_prefetch(to.out + to.offset[m], 1);
 }
 
@@ -80,28 +89,38 @@ SOMA_INLINE void prefetch_target(const Target<T>& to) {
 template <class T, int NV>
 SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
   if (to.add) {
+    SOMA_UNROLL
     for (int m = 0; m < kRows; ++m) {
+      SOMA_UNROLL
       for (int v = 0; v < NV; ++v) acc[m][v] += load(to.out + to.offset[m] + v * kLanes<T>);
     }
   }
   if (to.bias != nullptr) {
+    SOMA_UNROLL
     for (int v = 0; v < NV; ++v) {
       const Vector<T> bias = load(to.bias + v * kLanes<T>);
+      SOMA_UNROLL
       for (int m = 0; m < kRows; ++m) acc[m][v] += bias;
     }
   }
   if (to.residual != nullptr) {
+    SOMA_UNROLL
     for (int m = 0; m < kRows; ++m) {
+      SOMA_UNROLL
       for (int v = 0; v < NV; ++v) acc[m][v] += load(to.residual + to.offset[m] + v * kLanes<T>);
     }
   }
   if (to.relu) {  // NaN stays, as in ops/elementwise
+    SOMA_UNROLL
     for (int m = 0; m < kRows; ++m) {
+      SOMA_UNROLL
       for (int v = 0; v < NV; ++v) acc[m][v] = acc[m][v] < 0 ? Vector<T>{} : acc[m][v];
     }
   }
+  SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) {
     if (m >= to.rows) break;
+    SOMA_UNROLL
     for (int v = 0; v < NV; ++v) store(to.out + to.offset[m] + v * kLanes<T>, acc[m][v]);
   }
 }
@@ -109,13 +128,16 @@ SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
 // The same for a tile that hangs over the last column.
 template <class T, int NV>
 SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
+  T lines[kRows][NV * kLanes<T>];
+  SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) {
-    if (m >= to.rows) break;
-    T line[NV * kLanes<T>];
-    for (int v = 0; v < NV; ++v) store(line + v * kLanes<T>, acc[m][v]);
+    SOMA_UNROLL
+    for (int v = 0; v < NV; ++v) store(lines[m] + v * kLanes<T>, acc[m][v]);
+  }
+  for (int64_t m = 0; m < to.rows; ++m) {
     T* out = to.out + to.offset[m];
     for (int64_t j = 0; j < to.columns; ++j) {
-      T value = line[j];
+      T value = lines[m][j];
       if (to.add) value += out[j];
       if (to.bias != nullptr) value += to.bias[j];
       if (to.residual != nullptr) value += to.residual[to.offset[m] + j];
@@ -159,6 +181,39 @@ SOMA_INLINE void step(Vector<T> (&acc)[kRows][NV], const T* b, const A& a) {
     const T scalar = a(m);
     for (int v = 0; v < NV; ++v) acc[m][v] += scalar * columns[v];
   }
+}
+
+// The same for two neighbouring k: first the upper halves' product, then the lower ones', each a
+// fused multiply-add where the instruction set has one; denormal halves count as 0 in AVX512-BF16.
+template <int NV, class A>
+SOMA_INLINE void pair_step(Vector<float> (&acc)[kRows][NV], const Bf16Pair* b, const A& a) {
+  using Bits = Vector<uint32_t>;
+  Bits columns[NV];
+  SOMA_UNROLL
+  for (int v = 0; v < NV; ++v) columns[v] = load(&b->bits + v * kLanes<uint32_t>);
+#if defined(__AVX512BF16__)
+  SOMA_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    const auto pair = __builtin_bit_cast(__m512bh, Bits{} + a(m).bits);
+    SOMA_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      acc[m][v] = _mm512_dpbf16_ps(acc[m][v], pair, __builtin_bit_cast(__m512bh, columns[v]));
+    }
+  }
+#else
+  constexpr uint32_t upper = 0xFFFF0000;
+  SOMA_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    const uint32_t pair = a(m).bits;
+    const auto second = __builtin_bit_cast(float, pair& upper);
+    const auto first = __builtin_bit_cast(float, pair << 16);
+    SOMA_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      acc[m][v] += second * __builtin_bit_cast(Vector<float>, columns[v] & upper);
+      acc[m][v] += first * __builtin_bit_cast(Vector<float>, columns[v] << 16);
+    }
+  }
+#endif
 }
 
 }  // namespace soma::cpu::SOMA_ISA

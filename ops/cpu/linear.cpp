@@ -15,7 +15,9 @@ RowsProduct rows_times_panels(int64_t rows, int64_t in, int64_t out, bool relu) 
 
 }  // namespace
 
-Tensor linear_panels(const Tensor& weight) { return pack_forward(weight, 1, 1, weight.extent(1)); }
+Tensor linear_panels(const Tensor& weight, Precision precision) {
+  return panels_in(precision, pack_forward(weight, 1, 1, weight.extent(1)), weight.extent(1));
+}
 
 void linear_on_panels(const Tensor& x, const Tensor& panels, const Tensor& bias, bool relu,
                       const Tensor& out) {
@@ -26,7 +28,7 @@ void linear_on_panels(const Tensor& x, const Tensor& panels, const Tensor& bias,
 void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu,
                     const Tensor& out) {
   if (out.numel() == 0) return;
-  linear_on_panels(x, linear_panels(weight), bias, relu, out);
+  linear_on_panels(x, linear_panels(weight, Precision::f32), bias, relu, out);
 }
 
 void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& grad_x) {

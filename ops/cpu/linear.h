@@ -4,7 +4,7 @@
 
 namespace soma::cpu {
 
-Tensor linear_panels(const Tensor& weight);  // [out, in] -> panels
+Tensor linear_panels(const Tensor& weight, Precision precision);  // [out, in] -> panels
 void linear_on_panels(const Tensor& x, const Tensor& panels, const Tensor& bias, bool relu,
                       const Tensor& out);
 

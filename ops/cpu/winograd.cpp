@@ -95,10 +95,6 @@ void over_tiles(int64_t count, const Body& body) {
   });
 }
 
-TileSize tile_of_f32() {
-  return with_isa([](auto isa) { return tile_size<isa, float>(); });
-}
-
 void transform_windows(const WinogradMap& map, const Tensor& source, int64_t pad,
                        const Chunk& chunk, const WinogradMatrices& v) {
   over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
@@ -118,7 +114,7 @@ void convolve(const Convolution& c, const Tensor& source, const Tensor& weights,
               const Tensor& residual, const Tensor& out) {
   const int64_t tiles = tile_count(c.images, c.to), chunk_tiles = std::min(tiles, kChunk);
   const Matrices v(chunk_tiles, c.from.channels), m(chunk_tiles, c.to.channels);
-  const TileSize tile = tile_of_f32();
+  const TileSize tile = tile_of(DType::f32);
   std::vector<const float*> rows;
   std::vector<int64_t> offsets;
   for (int64_t t = 0; t < chunk_tiles + tile.rows; ++t) {
@@ -163,7 +159,7 @@ WinogradMap out_map(const ConvSizes& s) { return {s.out_height, s.out_width, s.o
 // w(k, j, tap) = first[k * k_stride + j * j_stride + tap * tap_stride].
 Tensor transform_weights(WeightsTask task, int64_t inner, int64_t columns) {
   constexpr int64_t block = 64;  // inner indices of a task
-  const int64_t width = tile_of_f32().columns, panels = ceil_div(columns, width);
+  const int64_t width = tile_of(DType::f32).columns, panels = ceil_div(columns, width);
   const int64_t blocks = ceil_div(inner, block);
   const Tensor result = Tensor::empty({kPoints, panels * inner * width + 16});
   task.point_stride = result.extent(1);

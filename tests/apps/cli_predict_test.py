@@ -85,7 +85,9 @@ class Predict(PredictCase):
         cells = [row for row in rows if row["predicted"]]
         self.assertEqual({row["id"] for row in rows}, set(self.ids()))
         self.assertEqual(len(measured), len(cells))
-        self.assertEqual(json.loads(run.stdout), {"images": 4, "cells": len(cells)})
+        told = json.loads(run.stdout)
+        self.assertGreater(told.pop("images_per_s"), 0)
+        self.assertEqual(told, {"images": 4, "cells": len(cells)})
         for row, cell in zip(cells, measured):
             pixels = sum(map(int, row["predicted"].split()[1::2]))
             self.assertEqual(float(cell["area"]), pixels)
@@ -112,6 +114,17 @@ class Predict(PredictCase):
         self.assertEqual(self.files(first), self.files(other))
         for name in self.files(first):
             self.assertEqual((first / name).read_bytes(), (other / name).read_bytes(), name)
+
+    def test_bf16_changes_little(self):
+        exact = json.loads((self.predict("f32") / "coco.json").read_text())
+        half = json.loads((self.predict("bf16", "test.precision=bf16") / "coco.json").read_text())
+        self.assertNotEqual(exact, half)
+        self.assertLess(abs(len(exact) - len(half)), 0.1 * len(exact) + 3)
+        for entry in exact[:5]:
+            same = [e["bbox"] for e in half if e["file_name"] == entry["file_name"]]
+            away = [max(abs(a - b) for a, b in zip(box, entry["bbox"])) for box in same]
+            self.assertLess(min(away), 2)
+        self.fails(2, "test.precision", *self.line("x", "test.precision=f64"))
 
     def test_category_ids_are_the_data_s(self):
         coco = self.data / "train" / "coco.json"

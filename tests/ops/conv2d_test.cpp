@@ -257,6 +257,25 @@ TEST_CASE("conv2d: packed weights give the same bits") {
   CHECK(none.shape() == Shape{0, 4, 3, 18});
 }
 
+TEST_CASE("conv2d: bf16 is the convolution of operands rounded to bf16") {
+  for (const Case& c :
+       {Case{1, 6, 7, 24, 33, 1, 1, {1, 0, 1, true}}, Case{2, 7, 6, 64, 70, 1, 1, {2, 0, 1, false}},
+        Case{2, 9, 8, 20, 18, 3, 3, {2, 1, 2, true}},
+        Case{1, 40, 40, 4, 64, 7, 7, {2, 3, 1, false}},
+        Case{1, 5, 5, 1000, 40, 1, 1, {1, 0, 1, true}},
+        Case{1, 30, 31, 128, 16, 1, 1, {1, 0, 1, true}}}) {
+    const auto rounded = [](const Tensor& x) { return x.to(DType::bf16).to(DType::f32); };
+    const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32), weight = layer_weight(c);
+    const Tensor bias = random_tensor({c.out}, 3).to(DType::f32);
+    const Tensor residual =
+        random_tensor({c.images, out_height(c), out_width(c), c.out}, 4).to(DType::f32);
+    const auto packed = pack_conv2d(weight, c.spec, Precision::bf16);
+    INFO(describe(c));
+    CHECK(distance(conv2d_packed(x, *packed, bias, residual),
+                   naive(c, {rounded(x), rounded(weight), bias, residual})) < 1e-5);
+  }
+}
+
 TEST_CASE("conv2d: shapes that do not fit are errors") {
   const Variable x = Tensor::zeros({1, 4, 4, 6}), weight = Tensor::zeros({4, 3, 3, 6});
   CHECK_THROWS_WITH(conv2d(x, Tensor::zeros({4, 3, 3, 5}), {}, {}, {}),

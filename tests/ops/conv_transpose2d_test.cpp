@@ -87,6 +87,21 @@ TEST_CASE("conv_transpose2d: packed weights give the same bits, for any number o
   CHECK(conv_transpose2d_packed(x.slice(0, 0), *packed, bias).shape() == Shape{0, 28, 28, 24});
 }
 
+TEST_CASE("conv_transpose2d: bf16 is the op on operands rounded to bf16") {
+  const Case c = {3, 14, 14, 32, 24, 2, 2, {2, 0, true}};
+  const auto rounded = [](const Tensor& x) { return x.to(DType::bf16).to(DType::f64); };
+  const Tensor x = random_tensor({3, 14, 14, 32}, 1).to(DType::f32);
+  const Tensor weight = random_tensor({32, 2, 2, 24}, 2).to(DType::f32);
+  const Tensor bias = random_tensor({24}, 3).to(DType::f32);
+  const auto packed = pack_conv_transpose2d(weight, c.spec, Precision::bf16);
+  const auto values = conv_transpose2d_packed(x, *packed, bias).to_vector<double>();
+  const auto expected = naive(c, {rounded(x), rounded(weight), bias});
+  REQUIRE(values.size() == expected.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    CHECK(values[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("conv_transpose2d: shapes that do not fit are errors") {
   CHECK_THROWS_WITH(
       conv_transpose2d(Tensor::zeros({1, 2, 2, 3}), Tensor::zeros({4, 2, 2, 3}), {}, {}),

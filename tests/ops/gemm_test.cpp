@@ -75,6 +75,7 @@ TEST_CASE("rows product: every edge of tiles and panels, both types, with and wi
       }
     }
     for (const bool epilogue : {false, true}) check_rows(9, 1000, 20, dtype, epilogue);
+    check_rows(30, 1024, 40, dtype, true);  // rows a page apart are copied
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "base/parallel.h"
 #include "tests/support/op_test.h"
 
@@ -62,6 +64,41 @@ TEST_CASE("linear: packed weights give the same bits, for any number of threads"
   }
   set_thread_count(before);
   CHECK(linear_packed(x.slice(0, 0), *packed, bias, true).shape() == Shape{0, 100});
+}
+
+TEST_CASE("linear: bf16 is the product of operands rounded to bf16, an odd inner axis stays f32") {
+  for (const int64_t inner : {0, 2, 700, 3000, 33}) {
+    const auto rounded = [&](const Tensor& x) {
+      return inner % 2 == 0 ? x.to(DType::bf16).to(DType::f32) : x;
+    };
+    const Tensor x = random_tensor({30, inner}, 1).to(DType::f32);
+    const Tensor weight = random_tensor({50, inner}, 2, -0.1, 0.1).to(DType::f32);
+    const Tensor bias = random_tensor({50}, 3).to(DType::f32);
+    const Tensor out = linear_packed(x, *pack_linear(weight, Precision::bf16), bias, true);
+    const auto expected = naive({rounded(x), rounded(weight), bias}, true);
+    const auto values = out.to_vector<double>();
+    REQUIRE(values.size() == expected.size());
+    INFO("inner " << inner);
+    for (size_t i = 0; i < values.size(); ++i) {
+      CHECK(values[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+    }
+  }
+  CHECK_THROWS_WITH(pack_linear(Tensor::zeros({2, 2}, DType::f64), Precision::bf16),
+                    "linear: bf16 needs f32 weights on the CPU, got f64 on cpu");
+}
+
+TEST_CASE("linear: values between two bf16 go to the nearer, halves to the even one") {
+  const float step = 0x1p-7F;  // between neighbours in [1, 2)
+  const std::vector<float> values = {1 + step / 2,      1 + 3 * step / 2,     1 + step / 2 + 1e-6F,
+                                     -1 - 3 * step / 2, 2 - step / 2 - 1e-6F, 0x1p-130F};
+  const std::vector<float> expected = {1, 1 + 2 * step, 1 + step, -1 - 2 * step, 2 - step, 0};
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Tensor x = Tensor::of<float>({1, 2}, {values[i], 0});
+    const Tensor one = Tensor::of<float>({1, 2}, {1, 0});
+    const double out = linear_packed(x, *pack_linear(one, Precision::bf16), {}, false).item();
+    INFO(values[i]);
+    CHECK(std::abs(out - expected[i]) < 1e-37);
+  }
 }
 
 TEST_CASE("linear: shapes and types that do not fit are errors") {
