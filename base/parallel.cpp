@@ -65,19 +65,17 @@ class Pool {
     serial = true;
     job.work();
     serial = false;
-    for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) pause(spin);
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (busy_.load(std::memory_order_acquire) == 0) return;
+      __builtin_ia32_pause();
+    }
+    // Asleep, not yielding: on a machine that others use, a yield gives them whole time slices.
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return busy_.load(std::memory_order_acquire) == 0; });
   }
 
  private:
   static constexpr int kSpins = 2000;  // about 50 us: longer than the gap between two ops
-
-  static void pause(int spin) {
-    if (spin < kSpins) {
-      __builtin_ia32_pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
 
   void loop() {
     serial = true;
@@ -96,13 +94,16 @@ class Pool {
         job = job_;
       }
       job->work();
-      busy_.fetch_sub(1, std::memory_order_release);
+      if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        const std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
     }
   }
 
   std::vector<std::thread> threads_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, done_;
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> busy_{0};
   Job* job_ = nullptr;
