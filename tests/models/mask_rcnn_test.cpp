@@ -146,6 +146,25 @@ TEST_CASE("the prepared model detects what the stages say, whatever training doe
   CHECK(fast.forward(scene.images).rpn.logits[0].value().to_vector<float>() == before);
 }
 
+TEST_CASE("the model prepared in bf16 comes near the one in f32, and is another") {
+  const MaskRcnn model(tiny_config(NormKind::frozen), 3);
+  const Scene scene = tiny_scene();
+  const NoGradScope scope;
+  const auto exact = model.prepared().forward(scene.images);
+  const auto rounded = model.prepared(Precision::bf16).forward(scene.images);
+  for (size_t level = 0; level < 5; ++level) {
+    const auto a = exact.features[level].value().to_vector<double>();
+    const auto b = rounded.features[level].value().to_vector<double>();
+    double error = 0, size = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      error += (a[i] - b[i]) * (a[i] - b[i]);
+      size += a[i] * a[i];
+    }
+    CHECK(error > 0);
+    CHECK(error < 0.02 * 0.02 * size);  // a few roundings of 2^-9
+  }
+}
+
 TEST_CASE("detect: sorted scores, boxes and masks inside the frame, nothing above score 1") {
   const MaskRcnn model = MaskRcnn(tiny_config(NormKind::frozen), 3).prepared();
   const Scene scene = tiny_scene();
