@@ -14,7 +14,8 @@ constexpr int64_t kHeight = 544, kWidth = 704, kChannels = 256;
 
 // In [0, 1), well spread over i for each k.
 float spread(int64_t i, int64_t k) {
-  return static_cast<float>((i * 7919 + k * 1237) % 10007) / 10007;
+  constexpr int64_t steps[] = {7919, 6007, 4129, 2311, 5209};
+  return static_cast<float>((i + 1) * steps[k] % 10007) / 10007;
 }
 
 // Boxes with sides of `least` to `most` pixels inside the image, f32 [count, 4].

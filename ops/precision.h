@@ -1,7 +1,7 @@
-// The precision of a prepared model's products: f32, or operands rounded to bf16 (nearest even) with
-// sums in f32. Bias, residual, ReLU, everything between the products and the last layers (logits
-// and deltas) stay f32. Instruction sets without bf16 do the same in f32: of the same f32 input,
-// layers agree everywhere to the order of f32 sums.
+// The precision of a prepared model's products: f32, or operands rounded to bf16 (nearest even)
+// with sums in f32. Bias, residual, ReLU, everything between the products and the last layers
+// (logits and deltas) stay f32. Instruction sets without bf16 do the same in f32: of the same f32
+// input, layers agree everywhere to the order of f32 sums.
 #pragma once
 #include <cstdint>
 
