@@ -117,15 +117,21 @@ void bench_model(const Options& options, const Console& console) {
   whole_pass();  // warms the memory cache
   const double peak = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   Stages stages;
-  std::vector<double> seconds;
+  std::vector<double> seconds, cpu, stages_cpu;
   for (int i = 0; i < options.repeats; ++i) {
+    const double before = cpu_seconds();
     seconds.push_back(seconds_of(whole_pass));
+    const double between = cpu_seconds();
+    cpu.push_back(between - before);
     time_stages(model, config, scene.image, stages);
+    stages_cpu.push_back(cpu_seconds() - between);
   }
   Json json = facts(scene, config);
   json.set("proposals", stages.proposals);
   json.set("detections", stages.detections);
   json.set("inference_s", upper_median(seconds));
+  json.set("inference_cpu_s", upper_median(cpu));
+  json.set("stages_cpu_s", upper_median(stages_cpu));
   json.set("peak_mb", peak);
   const char* precision = config.test.precision == Precision::bf16 ? "bf16" : "f32";
   json.set("precision", precision);
@@ -155,12 +161,17 @@ void bench_train(const Options& options, const Console& console) {
   };
   step();
   reset_peak(Device::cpu);
-  std::vector<double> seconds;
-  for (int i = 0; i < options.repeats; ++i) seconds.push_back(seconds_of(step));
+  std::vector<double> seconds, cpu;
+  for (int i = 0; i < options.repeats; ++i) {
+    const double before = cpu_seconds();
+    seconds.push_back(seconds_of(step));
+    cpu.push_back(cpu_seconds() - before);
+  }
   const double peak = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   Json json = facts(scene, config);
   json.set("cells", scene.dataset.samples[0].instances.size());
   json.set("train_step_s", upper_median(seconds));
+  json.set("train_step_cpu_s", upper_median(cpu));
   json.set("peak_mb", peak);
   console.result(console.json()
                      ? json.dump() + "\n"

@@ -1,5 +1,7 @@
 #include "apps/bench_scene.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -36,6 +38,12 @@ double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double cpu_seconds() {
+  timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 RunConfig bench_config(const Options& options) {

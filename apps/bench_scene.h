@@ -10,6 +10,8 @@
 namespace soma {
 
 double seconds_of(const std::function<void()>& work);
+// Of all threads of this process so far. Other programs on the same cores stretch wall time only.
+double cpu_seconds();
 
 // torchvision's R50-FPN with three classes unless key=value says otherwise: the network that the
 // peers' timings are known for.

@@ -5,7 +5,9 @@ Mask R-CNN R50-FPN with torchvision's settings: random weights whose norms know 
 scores spread until the wanted number of detections comes out (peers/time_torchvision.py).
 torchvision and soma do the whole pass; OpenVINO and ONNX Runtime run what torchvision exports
 through ONNX, which ends before masks are pasted, so soma's pass without the pasting stands beside
-them. Every round runs every side once; medians count, and ratios to soma of the same run.
+them. Every round runs every side once; medians count, and ratios to soma of the same run. CPU
+seconds (of all threads) stand beside wall time, since other programs on the machine do not stretch
+them.
 
 Where the Python that runs this lacks a package, a virtual environment is made at --venv and they
 are installed there from PyPI. The times of one run belong together: other machines, others.
@@ -16,6 +18,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -73,8 +76,8 @@ def machine(threads):
 
 def soma_side(args, command, keys, repeats=1):
     """A turn of soma: runs the command, gives the seconds under each of its keys."""
-    line = [args.soma, "bench", *command, "--repeats", str(repeats), "--json",
-            "--threads", str(args.threads), "model.preset=torchvision", 'model.classes=["a","b","c"]']
+    line = [args.soma, "bench", *command, "--repeats", str(repeats), "--json", "--threads",
+            str(args.threads), "model.preset=torchvision", 'model.classes=["a","b","c"]']
 
     def run():
         done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True)
@@ -85,9 +88,9 @@ def soma_side(args, command, keys, repeats=1):
 
 def timed(name, work):
     def run():
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         work()
-        return {name: time.perf_counter() - start}
+        return {name: (time.perf_counter() - start, time.process_time() - cpu)}
     work()  # warm
     return run
 
@@ -122,7 +125,7 @@ def exported(model, image, path):
 
 
 def without_pasting(printed):
-    return sum(printed["stages_s"].values())
+    return sum(printed["stages_s"].values()), printed["stages_cpu_s"]
 
 
 def inference_sides(args, case, folder):
@@ -143,7 +146,8 @@ def inference_sides(args, case, folder):
                f"test.max_detections={detections}"]
     sides = []
     for precision in ("f32", "bf16"):
-        keys = {f"soma {precision}": lambda printed: printed["inference_s"]}
+        keys = {f"soma {precision}": lambda printed: (printed["inference_s"],
+                                                        printed["inference_cpu_s"])}
         if through_onnx:
             keys[f"soma {precision} without pasting"] = without_pasting
         sides.append(soma_side(args, [*command, f"test.precision={precision}"], keys))
@@ -169,14 +173,15 @@ def training_sides(args, case):
                                 momentum=0.9, weight_decay=1e-4)
     target = torchvision_side.cells_of(shape)
     return [soma_side(args, ["train", f"model.freeze={frozen}"],
-                      {"soma f32": lambda printed: printed["train_step_s"]}),
+                      {"soma f32": lambda printed: (printed["train_step_s"],
+                                                    printed["train_step_cpu_s"])}),
             timed("torchvision f32",
                   lambda: torchvision_side.train_once(learner, optimizer, image, target))]
 
 
 def region_sides(args, name, twin):
-    return [soma_side(args, ["ops", "--only", name],
-                      {"soma": lambda printed: printed["layers"][0]["ms"] / 1e3}, repeats=5),
+    keys = {"soma": lambda printed: (printed["layers"][0]["ms"] / 1e3, math.nan)}
+    return [soma_side(args, ["ops", "--only", name], keys, repeats=5),
             timed("torchvision", twin)]
 
 
@@ -194,7 +199,7 @@ def parts(args):
 
 
 def alternate(sides, rounds):
-    """{side: seconds of all rounds}."""
+    """{side: (seconds, CPU seconds) of all rounds}."""
     seconds = {}
     for _ in range(rounds):
         for side in sides:
@@ -204,23 +209,31 @@ def alternate(sides, rounds):
 
 
 def shown(seconds):
+    if math.isnan(seconds):
+        return ""
     return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1e3 * seconds:.2f} ms"
 
 
-def rows(part, seconds):
-    """A line of the table per side: median, least, and how many times soma's the median is."""
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, values in seconds.items():
-        ratios = []
-        if not name.startswith("soma"):
-            bare = any("without" in other for other in medians) and "torchvision" not in name
-            for precision in (" f32", " bf16", ""):
-                other = f"soma{precision}" + (" without pasting" if bare else "")
-                if other in medians:
-                    ratios.append(f"{medians[name] / medians[other]:.2f}"
-                                  + (f" ({precision[1:]})" if precision else ""))
-        yield (f"| {part} | {name} | {shown(medians[name])} | {shown(min(values))} | "
-               f"{', '.join(ratios)} |")
+def ratios(name, medians):
+    """How many times soma's each of a peer's medians is, by precision."""
+    bare = any("without" in other for other in medians) and "torchvision" not in name
+    found = []
+    for precision in ("f32", "bf16", ""):
+        other = f"soma {precision}".strip() + (" without pasting" if bare else "")
+        if other in medians and not math.isnan(medians[name] / medians[other]):
+            found.append(f"{medians[name] / medians[other]:.2f}"
+                         + (f" ({precision})" if precision else ""))
+    return ", ".join(found)
+
+
+def rows(part, times):
+    """A line of the table per side."""
+    wall = {name: statistics.median(t for t, _ in values) for name, values in times.items()}
+    cpu = {name: statistics.median(t for _, t in values) for name, values in times.items()}
+    for name, values in times.items():
+        cells = [part, name, shown(wall[name]), shown(min(t for t, _ in values)), shown(cpu[name])]
+        cells += ["", ""] if name.startswith("soma") else [ratios(name, wall), ratios(name, cpu)]
+        yield "| " + " | ".join(cells) + " |"
 
 
 def main():
@@ -231,8 +244,9 @@ def main():
     sys.path.insert(0, str(Path(__file__).parent / "peers"))
     import torch
     torch.set_num_threads(args.threads)
-    table = [machine(args.threads), "", "| what | side | median | least | times soma's |",
-             "|---|---|---|---|---|"]
+    table = [machine(args.threads), "",
+             "| what | side | median | least | CPU seconds | times soma's | by CPU seconds |",
+             "|---|---|---|---|---|---|---|"]
     for part, make in parts(args):
         with tempfile.TemporaryDirectory() as folder:
             for row in rows(part, alternate(make(folder), args.rounds)):
