@@ -4,6 +4,7 @@
 #include "apps/selftest_checks.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <string>
@@ -63,6 +64,31 @@ void check_linear(Device device) {
       linear(variable_of({kRows, kIn}, x, device), variable_of({kOut, kIn}, w, device),
              variable_of({kOut}, b, device), true);
   expect_close("output", found.value(), expected);
+}
+
+// The nearest number with 8 bits of mantissa; of two as near, the even one (bfloat16).
+double to_bf16(double value) {
+  const auto bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+  return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+// Operands rounded, products summed in f32.
+void check_linear_bf16(Device device) {
+  constexpr int64_t kRows = 19, kIn = 66, kOut = 35;
+  const Values x = formula(kRows * kIn, 10), w = formula(kOut * kIn, 11);
+  Values expected;
+  for (int64_t i = 0; i < kRows * kOut; ++i) {
+    double total = 0;
+    for (int64_t k = 0; k < kIn; ++k) {
+      total += to_bf16(x[static_cast<size_t>(i / kOut * kIn + k)]) *
+               to_bf16(w[static_cast<size_t>(i % kOut * kIn + k)]);
+    }
+    expected.push_back(total);
+  }
+  const auto packed = pack_linear(variable_of({kOut, kIn}, w, device).value(), Precision::bf16);
+  const Tensor found =
+      linear_packed(variable_of({kRows, kIn}, x, device).value(), *packed, Tensor(), false);
+  expect_close("output", found, expected);
 }
 
 struct ConvCase {
@@ -266,15 +292,16 @@ void check_network(Device device) {
 
 }  // namespace
 
-const std::vector<SelfCheck>& self_checks() {
-  static const std::vector<SelfCheck> checks = {{"matrix product", check_linear},
-                                                {"convolution 1x1", check_conv_1x1},
-                                                {"convolution 3x3", check_conv_3x3},
-                                                {"convolution 7x7, stride 2", check_conv_strided},
-                                                {"convolution in groups", check_conv_grouped},
-                                                {"group norm", check_group_norm},
-                                                {"RoIAlign", check_roi_align},
-                                                {"a network's detections", check_network}};
+std::vector<SelfCheck> self_checks(Device device) {
+  std::vector<SelfCheck> checks = {{"matrix product", check_linear},
+                                   {"convolution 1x1", check_conv_1x1},
+                                   {"convolution 3x3", check_conv_3x3},
+                                   {"convolution 7x7, stride 2", check_conv_strided},
+                                   {"convolution in groups", check_conv_grouped},
+                                   {"group norm", check_group_norm},
+                                   {"RoIAlign", check_roi_align},
+                                   {"a network's detections", check_network}};
+  if (device == Device::cpu) checks.push_back({"matrix product in bf16", check_linear_bf16});
   return checks;
 }
 

@@ -11,7 +11,7 @@ struct SelfCheck {
   void (*run)(Device device);  // Error: where the result is wrong, what was expected and found
 };
 
-// Milliseconds each; nothing is kept between two of them.
-const std::vector<SelfCheck>& self_checks();
+// Those of a device. Milliseconds each; nothing is kept between two of them.
+std::vector<SelfCheck> self_checks(Device device);
 
 }  // namespace soma

@@ -24,7 +24,7 @@ class SelftestTest(Case):
 
     def test_says_what_was_tried(self):
         page = self.passes("selftest", "--device", "cpu").stdout
-        self.assertRegex(page, r"^cpu v2: (\d+) of \1 checks passed\n")
+        self.assertRegex(page, r"^cpu v2: \d+ checks passed\n")
         self.assertNotIn("emulator", page)
 
     def test_a_place_that_is_not_there(self):
