@@ -3,6 +3,7 @@
 # and Python 3.8 or later; uses nvcc where it and a card are. Minutes on two cores.
 # Usage: bash install.sh [PREFIX]; the program is PREFIX/bin/soma (~/.local unless told).
 set -euo pipefail
+SECONDS=0
 here=$(cd "$(dirname "$0")" && pwd)
 prefix=${1:-$HOME/.local}
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
@@ -43,4 +44,4 @@ quietly "$soma" eval --data "$work/data/test.csv" --images "$work/data/test" \
   --predictions "$work/found/coco.json"
 quietly meson install -C "$work/build" --no-rebuild
 rm -rf "$work/data" "$work/run" "$work/found"
-echo "install: built, checked and installed as $prefix/bin/soma"
+echo "install: built, checked and installed as $prefix/bin/soma in $SECONDS s"
