@@ -7,6 +7,9 @@
 //       threads share the points and columns:     M = V U       (rows_product, 36 of them)
 //       threads share the tiles:                  out = transformed M, bias, residual, ReLU
 //
+// Where there are many chunks for each thread, the forward and backward-data passes give whole
+// chunks to threads instead: the loops within run serially, and nobody waits for anybody.
+//
 // An axis of n outputs is cut into long tiles of four and, for a rest of one or two, a short one:
 // 14 = 4 + 4 + 4 + 2. Short tiles lack some points. The tiles of a chunk are ordered by kind so
 // that those with a given point follow each other:  short in both | short y | long | short x.
@@ -22,7 +25,8 @@
 namespace soma::cpu {
 namespace {
 
-constexpr int64_t kChunk = 96;  // tiles: a few MB of V and M for 256 channels
+constexpr int64_t kChunk = 96;           // tiles at most: a few MB of V and M for 256 channels
+constexpr int64_t kChunksPerThread = 3;  // from here on threads take whole chunks
 // Shares of a thread: tiles to transform, columns and rows of a point's product.
 constexpr int64_t kTileTask = 6, kColumnTask = 128, kRowTask = 144;
 
@@ -110,41 +114,60 @@ struct Convolution {
   bool relu;
 };
 
-void convolve(const Convolution& c, const Tensor& source, const Tensor& weights, const Tensor& bias,
-              const Tensor& residual, const Tensor& out) {
-  const int64_t tiles = tile_count(c.images, c.to), chunk_tiles = std::min(tiles, kChunk);
-  const Matrices v(chunk_tiles, c.from.channels), m(chunk_tiles, c.to.channels);
-  const TileSize tile = tile_of(DType::f32);
+// Which rows of A and of the products rows_product takes, of any chunk.
+struct TileRows {
   std::vector<const float*> rows;
   std::vector<int64_t> offsets;
-  for (int64_t t = 0; t < chunk_tiles + tile.rows; ++t) {
-    rows.push_back(v.view.data + t * v.view.tile_stride);
-    offsets.push_back(t * m.view.tile_stride);
+
+  TileRows(int64_t tiles, const WinogradMatrices& v, const WinogradMatrices& m) {
+    for (int64_t t = 0; t < tiles + tile_of(DType::f32).rows; ++t) {
+      rows.push_back(v.data + t * v.tile_stride);
+      offsets.push_back(t * m.tile_stride);
+    }
   }
+};
+
+void multiply_points(const Convolution& c, const Chunk& chunk, const Tensor& weights,
+                     const WinogradMatrices& v, const WinogradMatrices& m) {
+  const TileRows tiles(chunk.count(), v, m);
   const int64_t column_tasks = ceil_div(c.to.channels, kColumnTask);
-  for (int64_t begin = 0; begin < tiles; begin += kChunk) {
-    const Chunk chunk(c.to, begin, std::min(tiles, begin + kChunk));
+  parallel_for(kPoints * column_tasks, [&](int64_t index) {
+    const int64_t point = index / column_tasks, column = index % column_tasks * kColumnTask;
+    const Chunk::Range range = chunk.with_point(point);
+    RowsTask<float> task = {};
+    task.a = tiles.rows.data() + range.first;
+    task.a_offset = point * v.point_stride;
+    task.rows = range.last - range.first;
+    task.taps = 1, task.run = c.from.channels;
+    task.b = weights.data<float>() + point * weights.extent(1) + column * c.from.channels;
+    task.columns = std::min(kColumnTask, c.to.channels - column);
+    task.out = m.data + point * m.point_stride + column;
+    task.out_offset = tiles.offsets.data() + range.first;
+    if (task.rows > 0) with_isa([&](auto isa) { rows_product<isa>(task); });
+  });
+}
+
+void convolve(const Convolution& c, const Tensor& source, const Tensor& weights, const Tensor& bias,
+              const Tensor& residual, const Tensor& out) {
+  const int64_t tiles = tile_count(c.images, c.to), chunks = ceil_div(tiles, kChunk);
+  const int64_t size = ceil_div(tiles, std::max<int64_t>(1, chunks));
+  const auto run = [&](int64_t index) {
+    const Chunk chunk(c.to, index * size, std::min(tiles, (index + 1) * size));
+    const Matrices v(chunk.count(), c.from.channels), m(chunk.count(), c.to.channels);
     transform_windows(c.from, source, c.pad, chunk, v.view);
-    parallel_for(kPoints * column_tasks, [&](int64_t index) {
-      const int64_t point = index / column_tasks, column = index % column_tasks * kColumnTask;
-      const Chunk::Range range = chunk.with_point(point);
-      RowsTask<float> task = {};
-      task.a = rows.data() + range.first;
-      task.a_offset = point * v.view.point_stride;
-      task.rows = range.last - range.first;
-      task.taps = 1, task.run = c.from.channels;
-      task.b = weights.data<float>() + point * weights.extent(1) + column * c.from.channels;
-      task.columns = std::min(kColumnTask, c.to.channels - column);
-      task.out = m.view.data + point * m.view.point_stride + column;
-      task.out_offset = offsets.data() + range.first;
-      if (task.rows > 0) with_isa([&](auto isa) { rows_product<isa>(task); });
-    });
+    multiply_points(c, chunk, weights, v.view, m.view);
     over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
       winograd_outputs<isa>({c.to, out.data<float>(),
                              residual.defined() ? residual.data<float>() : nullptr,
                              bias.defined() ? bias.data<float>() : nullptr, c.relu, chunk.tiles(),
                              first, last, m.view});
     });
+  };
+  // No tile's result depends on the chunk or the thread that it falls to.
+  if (chunks >= kChunksPerThread * thread_count()) {
+    parallel_for(chunks, run);
+  } else {
+    for (int64_t index = 0; index < chunks; ++index) run(index);
   }
 }
 
