@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Proves the offline bundle: in a minimal Debian with a compiler and Python and nothing else, and
-# without a network, the Kaggle notebook builds soma by install.sh, trains and leaves a submission. Usage: offline.sh [BUNDLE]; dist's newest unless told, made when there is none. As
-# root; the root file system is made once, with a network (SOMA_ROOTS, as debian_root.sh).
+# without a network, the Kaggle notebook builds soma by install.sh, trains and leaves a
+# submission. Usage: offline.sh [BUNDLE]; made anew unless told. As root; the root file system is
+# made once, with a network (SOMA_ROOTS, as debian_root.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${SOMA_ROOTS:-/var/tmp/soma-roots}/offline
-bundle=${1:-$(ls -t dist/soma-offline-*.tar.gz 2> /dev/null | head -n 1)}
+mkdir -p "$root"
+bundle=${1:-}
 if [ -z "$bundle" ]; then
-  tools/bundle.sh
-  bundle=$(ls -t dist/soma-offline-*.tar.gz | head -n 1)
+  tools/bundle.sh | tee "$root.log"
+  bundle=$(sed 's/: .*//' "$root.log")
 fi
 
 if ! [ -e "$root/made" ]; then
-  mkdir -p "$root"
   debootstrap --variant=minbase --include=g++,python3 bookworm "$root" > "$root.log" 2>&1 \
     < /dev/null || { tail -n 20 "$root.log"; exit 1; }
   touch "$root/made"
