@@ -15,7 +15,8 @@ CLI::Option* add_data(CLI::App& app, Options& o) {
   app.add_option("--images", o.images_dir, "folder of DATA's images, where they are not beside it");
   return app
       .add_option("--data", o.data,
-                  "competition folder, COCO .json, .csv, or a folder with images/ and labels/")
+                  "competition folder, COCO .json, .csv, a folder with images/ and labels/, or a "
+                  "folder of YOLO, LabelMe, ImageJ or GeoJSON files")
       ->required();
 }
 // A packed program is its own model unless others are named.
@@ -59,7 +60,7 @@ void declare_predict(CLI::App& app, Options& o) {
   add_out(app, o, "folder of the results");
   add_words(app, "--format", o.formats,
             "comma-joined: submission coco overlay measurements (these four unless told), labels, "
-            "raw");
+            "csv (to train on), raw, yolo, labelme, imagej, geojson");
   app.add_flag("--dry-run", o.dry_run, "print the predicted time only");
   add_config(app, o);
 }
@@ -128,8 +129,11 @@ void declare_convert(CLI::App& app, Options& o) {
       ->required();
   app.add_option(
          "OUT", o.out,
-         ".csv (competition), .json (COCO), a folder (label images), .safetensors (weights)")
+         ".csv (competition), .json (COCO), .zip (ImageJ), .geojson, a folder (label images, or "
+         "--format), .safetensors (weights)")
       ->required();
+  app.add_option("--format", o.format, "the form of OUT, where its name does not tell")
+      ->check(CLI::IsMember({"csv", "coco", "labels", "yolo", "labelme", "imagej", "geojson"}));
   app.add_option("--images", o.images_dir, "folder of the images, where they are not beside IN");
   app.add_option("--names", o.names, "weights: whose names and layouts OUT has")
       ->check(CLI::IsMember({"soma", "torchvision"}))
@@ -258,7 +262,7 @@ const std::vector<TableRow> kTable = {
      declare_submit,
      true},
     {{"convert", "annotations or weights from one form to another",
-      "soma convert runs/first weights.safetensors --names torchvision", convert_command},
+      "soma convert DATA rois --format imagej", convert_command},
      declare_convert,
      false},
     {{"pack", "this program and a model as one file", "soma pack runs/first cells", pack_command},

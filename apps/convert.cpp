@@ -1,12 +1,14 @@
 // `soma convert`: annotations or weights from one form to another; OUT's name says which.
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "apps/commands.h"
 #include "apps/console.h"
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/usage.h"
+#include "data/cell_forms.h"
 #include "data/measurements.h"
 #include "data/writers.h"
 #include "models/maskrcnn/load_weights.h"
@@ -32,12 +34,61 @@ void write_label_folder(const std::string& out, const Dataset& dataset, const Co
   }
 }
 
-void convert_annotations(const Options& options, const std::string& form, const Console& console) {
+// The forms of annotations: OUT is of the first one whose extension it has or, a folder, whose
+// name. Those with a CellForm are a file per image.
+struct Form {
+  std::string name, extension;
+  std::optional<CellForm> cells;
+};
+const std::vector<Form> kForms = {
+    {"csv", ".csv", {}},
+    {"coco", ".json", {}},
+    {"labels", "", {}},
+    {"yolo", ".txt", CellForm::yolo},
+    {"labelme", ".json", CellForm::labelme},
+    {"imagej", ".zip", CellForm::imagej},
+    {"geojson", ".geojson", CellForm::geojson},
+};
+
+const Form& form_of(const Options& options) {
+  const fs::path out = options.out;
+  const std::string extension = out.extension().string();
+  const auto named = [](const std::string& name) {
+    return std::find_if(kForms.begin(), kForms.end(),
+                        [&](const Form& form) { return form.name == name; });
+  };
+  if (!options.format.empty()) return *named(options.format);
+  const auto found = std::find_if(kForms.begin(), kForms.end(), [&](const Form& form) {
+    return !extension.empty() && form.extension == extension;
+  });
+  if (found != kForms.end()) return *found;
+  check_usage(extension.empty(), options.out,
+              "expected OUT as .csv (competition), .json (COCO), .zip (ImageJ), .geojson, a folder "
+              "(label images, or --format) or .safetensors (weights)");
+  const auto folder = named(out.filename().string());
+  return folder != kForms.end() && folder->cells ? *folder : *named("labels");
+}
+
+// A folder, or the one file of the one image.
+void write_cells(CellForm form, const std::string& extension, const std::string& out,
+                 const Dataset& dataset) {
+  if (fs::path(out).extension() != extension) return write_cell_folder(form, out, dataset);
+  check(dataset.samples.size() == 1, out, "is one file, the data has ", dataset.samples.size(),
+        " images; give a folder and --format");
+  const Sample& sample = dataset.samples[0];
+  const std::string folder = fs::absolute(out).parent_path().string();
+  write_file_atomically(out, cell_file(form, sample, outlined_cells(sample.instances),
+                                       dataset.classes, fs::proximate(sample.path, folder)));
+}
+
+void convert_annotations(const Options& options, const Form& form, const Console& console) {
   const Dataset dataset = read_dataset(options.input, options.images_dir);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
-  if (form == ".csv")
+  if (form.cells)
+    write_cells(*form.cells, form.extension, options.out, dataset);
+  else if (form.name == "csv")
     write_competition_csv(options.out, dataset);
-  else if (form == ".json")
+  else if (form.name == "coco")
     write_coco(options.out, dataset);
   else
     write_label_folder(options.out, dataset, console);
@@ -84,15 +135,10 @@ void convert_weights(const Options& options, const Console& console) {
 
 int convert_command(const Options& options) {
   const Console console(options);
-  const std::string form = fs::path(options.out).extension().string();
-  if (form == ".safetensors") {
+  if (fs::path(options.out).extension() == ".safetensors" && options.format.empty())
     convert_weights(options, console);
-    return 0;
-  }
-  check_usage(form.empty() || form == ".csv" || form == ".json", options.out,
-              "expected OUT as .csv (competition), .json (COCO), a folder (label images) or "
-              ".safetensors (weights)");
-  convert_annotations(options, form, console);
+  else
+    convert_annotations(options, form_of(options), console);
   return 0;
 }
 

@@ -30,8 +30,9 @@ struct Options {
   std::vector<std::string> images;         // files, folders, globs
   std::string images_dir, val_images_dir;  // --images where DATA is a file without images beside it
   std::vector<std::string> ids;
-  std::string input;           // convert IN, pack MODEL
-  std::string names = "soma";  // convert --names: soma | torchvision
+  std::string input;                   // convert IN, pack MODEL
+  std::string names = "soma";          // convert --names: soma | torchvision
+  std::string format;                  // convert --format: csv | coco | ...; empty: by OUT's name
 
   // What comes out.
   std::string out;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <optional>
 
 #include "apps/commands.h"
 #include "apps/console.h"
@@ -13,11 +14,13 @@
 #include "base/atomic_file.h"
 #include "base/parallel.h"
 #include "base/usage.h"
+#include "data/cell_forms.h"
 #include "data/coco_results.h"
 #include "data/draw.h"
 #include "data/image_io.h"
 #include "data/measurements.h"
 #include "data/submission.h"
+#include "data/writers.h"
 #include "ensemble/tiles.h"
 #include "run/inference.h"
 
@@ -32,21 +35,31 @@ struct Format {
   const char* name;
   std::vector<std::string> files;
   bool by_default;
+  std::optional<CellForm> cells = {};
 };
-const std::vector<Format> kFormats = {{"submission", {"submission.csv"}, true},
-                                      {"coco", {"coco.json"}, true},
-                                      {"overlay", {"overlays/*.png"}, true},
-                                      {"measurements", {"measurements.csv"}, true},
-                                      {"labels", {"labels/*.png", "labels/*.tif"}, false},
-                                      {"raw", {"raw/*.safetensors"}, false}};
+const std::vector<Format> kFormats = {
+    {"submission", {"submission.csv"}, true},
+    {"coco", {"coco.json"}, true},
+    {"overlay", {"overlays/*.png"}, true},
+    {"measurements", {"measurements.csv"}, true},
+    {"csv", {"annotations.csv"}, false},
+    {"labels", {"labels/*.png", "labels/*.tif"}, false},
+    {"raw", {"raw/*.safetensors"}, false},
+    {"yolo", {"yolo/labels/*.txt", "yolo/classes.txt", "yolo/data.yaml"}, false, CellForm::yolo},
+    {"labelme", {"labelme/*.json"}, false, CellForm::labelme},
+    {"imagej", {"imagej/*.zip"}, false, CellForm::imagej},
+    {"geojson", {"geojson/*.geojson"}, false, CellForm::geojson}};
 
 // The formats asked for, or the default ones. UsageError: there is no such format.
 std::vector<const Format*> formats_of(const Options& options) {
   for (const std::string& name : options.formats) {
     const bool known = std::any_of(kFormats.begin(), kFormats.end(),
                                    [&](const Format& format) { return name == format.name; });
-    check_usage(known, "--format",
-                "expected submission, coco, overlay, measurements, labels or raw, got ", name);
+    check_usage(
+        known, "--format",
+        "expected submission, coco, overlay, measurements, csv, labels, raw, yolo, labelme, "
+        "imagej or geojson, got ",
+        name);
   }
   std::vector<const Format*> wanted;
   for (const Format& format : kFormats) {
@@ -72,7 +85,7 @@ class Outputs {
 
   // Writes what stands alone and keeps what goes into the joint files.
   void add(const SoftImage& soft, ImagePredictions detections, ImagePredictions cells,
-           const Image& image) {
+           const Image& image, const Sample& sample) {
     if (wanted("overlay")) {
       const std::vector<Mark> marks = marks_of(cells.predictions);
       write_png(path("overlays/" + cells.id + ".png"), draw_marks(image, marks));
@@ -81,6 +94,8 @@ class Outputs {
     if (wanted("raw")) {
       write_raw(path("raw/" + cells.id + ".safetensors"), soft, config_.model.classes);
     }
+    for (const Format* format : formats_)
+      if (format->cells) write_cells(*format, sample, cells);
     if (wanted("measurements")) {
       measurements_ += measurement_rows(cells, image, config_.model.classes);
     }
@@ -90,14 +105,42 @@ class Outputs {
 
   void finish() const {
     if (wanted("submission")) write_submission(path("submission.csv"), cells_);
+    if (wanted("csv")) write_competition_csv(path("annotations.csv"), as_dataset());
     if (wanted("coco")) {
       write_coco_results(path("coco.json"), detections_, config_.category_ids,
                          config_.model.classes);
     }
     if (wanted("measurements")) write_file_atomically(path("measurements.csv"), measurements_);
+    for (const Format* format : formats_) {
+      if (!format->cells) continue;
+      for (const auto& [name, bytes] : shared_cell_files(*format->cells, config_.model.classes))
+        write_file_atomically(path(std::string(format->name) + "/" + name), bytes);
+    }
   }
 
  private:
+  void write_cells(const Format& format, const Sample& sample, const ImagePredictions& cells) {
+    const std::string folder = path(format.name);
+    const std::string image = fs::proximate(sample.path, folder).string();
+    write_file_atomically(folder + "/" + cell_file_name(*format.cells, sample.id),
+                          cell_file(*format.cells, sample, outlined_cells(cells.predictions),
+                                    config_.model.classes, image));
+  }
+
+  // What was found as annotations, to be trained on.
+  Dataset as_dataset() const {
+    Dataset dataset;
+    dataset.classes = config_.model.classes;
+    for (const ImagePredictions& image : cells_) {
+      Sample& sample = dataset.samples.emplace_back();
+      sample.id = image.id;
+      sample.height = image.height, sample.width = image.width;
+      for (const Prediction& cell : image.predictions)
+        sample.instances.push_back({cell.class_index, cell.mask, false});
+    }
+    return dataset;
+  }
+
   bool wanted(const std::string& name) const {
     return std::any_of(formats_.begin(), formats_.end(),
                        [&](const Format* format) { return name == format->name; });
@@ -215,7 +258,7 @@ class Writing {
       ImagePredictions found = predictions_of(soft, sample, test);
       ImagePredictions cells = cells_of(found, test);
       const int64_t count = std::ssize(cells.predictions);
-      outputs_.add(soft, std::move(found), std::move(cells), image);
+      outputs_.add(soft, std::move(found), std::move(cells), image, sample);
       return count;
     });
   }

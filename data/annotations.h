@@ -1,5 +1,6 @@
 // A data set: images with their instances, whatever file they came from. DATA is recognised by what
-// it is (interface.md): competition folder, COCO json, csv + images, images/ + labels/.
+// it is (interface.md): competition folder, COCO json, csv + images, images/ + labels/, and the
+// polygon files of other tools (data/cell_forms.h).
 #pragma once
 #include <string>
 #include <vector>

@@ -3,7 +3,6 @@
 // found by name, only id and annotation must be there.
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <optional>
 #include <unordered_set>
 
@@ -33,7 +32,7 @@ class CompetitionReader {
 
   Dataset read() {
     while (csv_.next()) read_row();
-    sort_classes();
+    classes_.put_into(dataset_);
     finish_dataset(dataset_, warnings_, path_, annotations_, false);
     return std::move(dataset_);
   }
@@ -61,7 +60,7 @@ class CompetitionReader {
     try {
       Instance instance;
       instance.mask = parse_competition_runs(runs, sample.height, sample.width);
-      instance.class_index = class_of(type_ ? csv_.field(*type_) : "");
+      instance.class_index = classes_.place_of(type_ ? csv_.field(*type_) : "");
       sample.instances.push_back(std::move(instance));
     } catch (const Error& error) {
       warnings_.add("annotation", "dropped: broken run lengths",
@@ -102,26 +101,6 @@ class CompetitionReader {
     return parsed.ptr == field.data() + field.size() ? value : -1;
   }
 
-  int class_of(const std::string& name) {
-    const auto [found, is_new] = classes_.try_emplace(name.empty() ? "cell" : name, 0);
-    if (is_new) found->second = static_cast<int>(classes_.size()) - 1;
-    return found->second;
-  }
-
-  // Classes were numbered as they came; they are to be in the order of their names.
-  void sort_classes() {
-    if (classes_.empty()) class_of("");
-    std::vector<int> place(classes_.size());
-    for (const auto& [name, came] : classes_) {
-      place[static_cast<size_t>(came)] = static_cast<int>(dataset_.classes.size());
-      dataset_.classes.push_back(name);
-      dataset_.category_ids.push_back(std::ssize(dataset_.classes));
-    }
-    for (Sample& sample : dataset_.samples)
-      for (Instance& instance : sample.instances)
-        instance.class_index = place[static_cast<size_t>(instance.class_index)];
-  }
-
   const std::string& path_;
   CsvReader csv_;
   std::string folder_name_;
@@ -132,7 +111,7 @@ class CompetitionReader {
   Dataset dataset_;
   Warnings warnings_;
   std::unordered_map<std::string, int64_t> places_;
-  std::map<std::string, int> classes_;
+  ClassPlaces classes_;
   std::unordered_set<size_t> seen_;
   int64_t annotations_ = 0;
 };

@@ -64,6 +64,29 @@ std::vector<std::string> Warnings::lines() const {
   return lines;
 }
 
+int ClassPlaces::place_of(const std::string& name) {
+  const auto [found, is_new] = places_.try_emplace(name.empty() ? "cell" : name, 0);
+  if (is_new) found->second = static_cast<int>(places_.size()) - 1;
+  return found->second;
+}
+
+void ClassPlaces::put_into(Dataset& dataset) {
+  if (places_.empty()) place_of("");
+  std::vector<int> sorted(places_.size());
+  for (const auto& [name, came] : places_) {
+    sorted[static_cast<size_t>(came)] = static_cast<int>(dataset.classes.size());
+    dataset.classes.push_back(name);
+    dataset.category_ids.push_back(std::ssize(dataset.classes));
+  }
+  for (Sample& sample : dataset.samples)
+    for (Instance& instance : sample.instances)
+      instance.class_index = sorted[static_cast<size_t>(instance.class_index)];
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 bool is_folder(const std::string& path) {
   std::error_code error;
   return fs::is_directory(path, error);
@@ -84,15 +107,21 @@ std::string base_name(const std::string& path) { return path.substr(path.rfind('
 
 std::string stem_of(const std::string& path) { return name_with_folders(path, 0); }
 
-ImageFolder::ImageFolder(const std::string& folder) {
+std::vector<std::string> names_in(const std::string& folder) {
   std::error_code error;
+  std::vector<std::string> names;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name[0] != '.' && has_image_extension(name) && is_file(at->path().string()))
-      paths_.push_back(folder + "/" + name);
+    if (name[0] != '.' && is_file(at->path().string())) names.push_back(name);
   }
   check(!error, folder, "cannot be read: ", error.message());
-  std::sort(paths_.begin(), paths_.end());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+ImageFolder::ImageFolder(const std::string& folder) {
+  for (const std::string& name : names_in(folder))
+    if (has_image_extension(name)) paths_.push_back(folder + "/" + name);
   for (const std::string& path : paths_) by_stem_.emplace(stem_of(path), path);
 }
 
@@ -155,7 +184,10 @@ void finish_dataset(Dataset& dataset, const Warnings& warnings, const std::strin
   const std::string why = dataset.warnings.empty() ? "" : ": " + dataset.warnings.front();
   check(!dataset.samples.empty(), path, "holds no image that can be used", why);
   int64_t left = 0;
-  for (const Sample& sample : dataset.samples) left += std::ssize(sample.instances);
+  for (Sample& sample : dataset.samples) {
+    left += std::ssize(sample.instances);
+    sample.instances.shrink_to_fit();
+  }
   check(left > 0 || annotations == 0, path, "holds ", annotations,
         " annotations, none of which can be used", why);
   std::stable_sort(dataset.samples.begin(), dataset.samples.end(),

@@ -1,11 +1,12 @@
 // What the readers of data sets have in common: finding images, refusing names that lead out of
 // their folder, counting what is left out, naming and ordering the samples.
 #pragma once
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "data/annotations.h"
+#include "data/cell_forms.h"
 
 namespace soma {
 
@@ -37,11 +38,27 @@ class ImageFolder {
   std::unordered_map<std::string, std::string> by_stem_;
 };
 
+// Classes numbered as they come, to be put in the order of their names. "" is the class "cell".
+class ClassPlaces {
+ public:
+  int place_of(const std::string& name);
+  // Sets the data set's classes, and the class_index of its instances, which are places so far.
+  // Where none came there is "cell".
+  void put_into(Dataset& dataset);
+
+ private:
+  std::map<std::string, int> places_;
+};
+
+bool ends_with(const std::string& text, const std::string& end);
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);
 std::string folder_of(const std::string& path);  // "." when the path has none
 std::string base_name(const std::string& path);  // the part after the last slash
 std::string stem_of(const std::string& path);    // the base name without its last extension
+
+// The names of a folder's files, sorted; hidden ones left out. Error when it cannot be read.
+std::vector<std::string> names_in(const std::string& folder);
 
 // Error at `place` unless `name` is a plain name (an id) or a relative path that stays inside its
 // folder (a file_name).
@@ -64,5 +81,6 @@ void finish_dataset(Dataset& dataset, const Warnings& warnings, const std::strin
 Dataset read_competition(const std::string& csv, const std::string& images_dir);
 Dataset read_coco(const std::string& json, const std::string& images_dir);
 Dataset read_label_folder(const std::string& images_dir, const std::string& labels_dir);
+Dataset read_cell_folder(CellForm form, const std::string& path, const std::string& images_dir);
 
 }  // namespace soma

@@ -1,13 +1,10 @@
 #include "evaluation/mask_pairs.h"
 
 #include "base/check.h"
+#include "masks/runs.h"
 
 namespace soma {
 namespace {
-
-bool meet(const PixelBox& a, const PixelBox& b) {
-  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-}
 
 template <class Object>
 std::vector<PixelBox> bounds_of(std::span<const Object> objects) {

@@ -1,4 +1,4 @@
-// Polygons to masks by pycocotools' rule and masks to outlines.
+// Polygons to masks by pycocotools' rule.
 //
 // The rule (rleFrPoly of COCO's maskApi): vertices are rounded on a grid five times finer, edges
 // are walked in whole steps along their longer axis, and where a step enters another column at the
@@ -69,10 +69,11 @@ void walk_edge(GridPoint from, GridPoint to, Visit visit) {
   }
 }
 
-// The mask of one polygon in COCO's order: rows are the image's columns.
-Rle rasterise_columns(const std::vector<double>& xy, int64_t height, int64_t width) {
+// Where the columns of one polygon's mask flip, as places in COCO's order (rows are the image's
+// columns).
+void add_flips(const std::vector<double>& xy, int64_t height, int64_t width,
+               std::vector<uint32_t>& flips) {
   const std::vector<GridPoint> points = fine_vertices(xy);
-  std::vector<uint32_t> flips;
   GridPoint last;
   bool first = true;
   const auto visit = [&](int64_t x, int64_t y) {
@@ -90,6 +91,10 @@ Rle rasterise_columns(const std::vector<double>& xy, int64_t height, int64_t wid
     flips.push_back(static_cast<uint32_t>(column * height + truncate(std::ceil(row))));
   };
   for (size_t i = 1; i < points.size(); ++i) walk_edge(points[i - 1], points[i], visit);
+}
+
+// The mask between the flips, in COCO's order.
+Rle columns_between(std::vector<uint32_t> flips, int64_t height, int64_t width) {
   std::sort(flips.begin(), flips.end());
   RunBuilder out(width, height);
   for (size_t i = 0; i + 1 < flips.size(); i += 2)
@@ -97,61 +102,24 @@ Rle rasterise_columns(const std::vector<double>& xy, int64_t height, int64_t wid
   return out.finish();
 }
 
-// The border from the top left corner of the pixel `start` on, with the mask at the right hand (y
-// points down), so that outer borders turn right and holes left. Pixels that meet at a corner only
-// are apart.
-std::vector<double> walk_border(const std::vector<uint8_t>& pixels, const PixelBox& box,
-                                GridPoint start, std::vector<uint8_t>& walked) {
-  static constexpr int kStepX[4] = {1, 0, -1, 0}, kStepY[4] = {0, 1, 0, -1};
-  static constexpr int kRightX[4] = {0, -1, -1, 0}, kRightY[4] = {0, 0, -1, -1};
-  GridPoint at = start;
-  int direction = 0;                   // right, down, left, up
-  const auto inside = [&](int side) {  // of a corner: its pixel right ahead in that direction
-    const int64_t x = at.x + kRightX[side], y = at.y + kRightY[side];
-    return x >= 0 && y >= 0 && x < box.width && y < box.height && pixels[y * box.width + x];
-  };
-  std::vector<double> border;
-  do {
-    border.push_back(static_cast<double>(box.x + at.x));
-    border.push_back(static_cast<double>(box.y + at.y));
-    const int before = direction;
-    while (direction == before) {
-      if (direction == 0) walked[at.y * box.width + at.x] = 1;
-      at.x += kStepX[direction], at.y += kStepY[direction];
-      const int left = (direction + 3) % 4;  // its right pixel is this direction's left one
-      if (!inside(direction)) {
-        direction = (direction + 1) % 4;
-      } else if (inside(left)) {
-        direction = left;
-      }
-    }
-  } while (at.x != start.x || at.y != start.y || direction != 0);
-  return border;
-}
-
 }  // namespace
 
 Rle rasterise_polygons(const std::vector<std::vector<double>>& polygons, int64_t height,
                        int64_t width) {
   Rle columns = RunBuilder(width, height).finish();
-  for (const std::vector<double>& xy : polygons)
-    columns = unite(columns, rasterise_columns(xy, height, width));
+  for (const std::vector<double>& xy : polygons) {
+    std::vector<uint32_t> flips;
+    add_flips(xy, height, width, flips);
+    columns = unite(columns, columns_between(std::move(flips), height, width));
+  }
   return transpose(columns);
 }
 
-std::vector<std::vector<double>> outline(const Rle& mask) {
-  const PixelBox box = bounds(mask);
-  const std::vector<uint8_t> pixels = decode_window(mask, box);
-  std::vector<uint8_t> walked(pixels.size());  // over the top of the pixel
-  std::vector<std::vector<double>> borders;
-  for (int64_t y = 0; y < box.height; ++y)
-    for (int64_t x = 0; x < box.width; ++x) {
-      const int64_t at = y * box.width + x;
-      const bool top = pixels[at] && (y == 0 || !pixels[at - box.width]);
-      // Every border goes over some pixel's top, and turns at the left of its first one.
-      if (top && !walked[at]) borders.push_back(walk_border(pixels, box, {x, y}, walked));
-    }
-  return borders;
+Rle rasterise_rings(const std::vector<std::vector<double>>& rings, int64_t height, int64_t width) {
+  check_mask_size(height, width);
+  std::vector<uint32_t> flips;
+  for (const std::vector<double>& xy : rings) add_flips(xy, height, width, flips);
+  return transpose(columns_between(std::move(flips), height, width));
 }
 
 }  // namespace soma

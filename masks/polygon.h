@@ -10,7 +10,7 @@ namespace soma {
 // xy: x0 y0 x1 y1 ... in pixels, at least 3 points; several polygons of one object are united.
 Rle rasterise_polygons(const std::vector<std::vector<double>>& polygons, int64_t height,
                        int64_t width);
-// Outlines of a mask's outer borders and holes, pixel corners as vertices (x0 y0 x1 y1 ...).
-std::vector<std::vector<double>> outline(const Rle& mask);
+// The rings of one object by the even-odd rule: what lies in an even number of them is a hole.
+Rle rasterise_rings(const std::vector<std::vector<double>>& rings, int64_t height, int64_t width);
 
 }  // namespace soma

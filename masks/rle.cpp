@@ -44,10 +44,6 @@ int64_t count_common(const Rle& a, const Rle& b) {
   return common;
 }
 
-bool meet(const PixelBox& a, const PixelBox& b) {
-  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-}
-
 void check_window(const PixelBox& box, int64_t height, int64_t width) {
   const bool inside = box.x >= 0 && box.y >= 0 && box.width >= 0 && box.height >= 0 &&
                       box.x <= width - box.width && box.y <= height - box.height;

@@ -8,6 +8,11 @@ namespace soma {
 // Throws unless height and width are >= 0 and a mask of that size can be coded (below 2^32 pixels).
 void check_mask_size(int64_t height, int64_t width);
 
+// Whether two windows share a pixel.
+inline bool meet(const PixelBox& a, const PixelBox& b) {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
 // Walks over the foreground runs of a mask: while (!done()) { [begin(), end()) ...; next(); }
 // Runs of no pixels are passed over.
 class RunCursor {

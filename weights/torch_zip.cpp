@@ -33,6 +33,8 @@ WeightsTable read_torch_zip(std::string_view file, const std::string& who) {
   WeightsTable table;
   table.form = "torch zip";
   table.members = read_zip_members(file, who);
+  for (const ZipMember& member : table.members)
+    check(!member.deflated, who, member.name, " is compressed; torch.save does not, save it again");
   const std::string name = archive_name(table.members, who);
   std::unordered_map<std::string, int64_t> places;
   for (size_t i = 0; i < table.members.size(); ++i) {

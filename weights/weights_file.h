@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/zip.h"
 #include "tensor/safetensors.h"
 #include "weights/layout.h"
-#include "weights/zip_members.h"
 
 namespace soma {
 

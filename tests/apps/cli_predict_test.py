@@ -14,7 +14,7 @@ from cli_support import TINY, Case, main, soma
 
 # The model has hardly learnt: low thresholds let through enough to look at.
 LOOSE = ["test.score=0.01", "test.submission_score=0.01"]
-ALL = "submission,coco,overlay,measurements,labels,raw"
+ALL = "submission,coco,overlay,measurements,labels,raw,csv,yolo,labelme,imagej,geojson"
 
 
 def tensors_of(path):
@@ -203,7 +203,7 @@ class Predict(PredictCase):
         self.assertFalse((self.root / "dry").exists())
 
     def test_wrong_usage(self):
-        self.fails(2, "labels or raw, got picture", *self.line("x", "--format", "picture"))
+        self.fails(2, "or geojson, got picture", *self.line("x", "--format", "picture"))
         self.fails(2, "did you mean test.score?", *self.line("x", "test.scor=1"))
         self.fails(2, "--model", "predict", "--images", self.images, "--out", self.root / "x")
         self.assertFalse((self.root / "x").exists())

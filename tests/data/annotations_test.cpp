@@ -25,8 +25,11 @@ TEST_CASE("DATA is what it is") {
   const TempDir dir;
   const auto error = [](const std::string& path) { return error_of([&] { read_dataset(path); }); };
   CHECK(contains(error(dir / "none"), "none: cannot be read: No such file"));
-  CHECK(contains(error(dir.path()), "is no data set: expected train.csv and train/, or images/"));
+  CHECK(contains(error(dir.path()), "is no data set: expected train.csv and train/, images/"));
   CHECK(contains(error(dir.write("x.bin", "\x01\x02")), "x.bin: is no data set: expected a table"));
+  write_picture(dir, "notes/a.png", 2, 2);
+  dir.write("notes/a.txt", "2 cells, 1 of them dead\n");
+  CHECK(contains(error(dir / "notes"), "is no data set"));
   write_picture(dir, "images/a.png", 2, 2);
   CHECK_THROWS_AS(read_dataset(dir.path()), Error);
   write_labels(dir.write("labels/x", ""), {2, 2, {0, 1, 1, 2}});

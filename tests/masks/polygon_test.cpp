@@ -1,4 +1,4 @@
-// Polygons against goldens of pycocotools (tools/goldens/masks.py); outlines against the pixels.
+// Polygons against goldens of pycocotools (tools/goldens/masks.py).
 #include "masks/polygon.h"
 
 #include <doctest/doctest.h>
@@ -9,7 +9,6 @@
 #include <sstream>
 
 #include "base/check.h"
-#include "base/random.h"
 
 namespace soma {
 
@@ -59,48 +58,15 @@ TEST_CASE("polygons that are none are errors") {
   CHECK_THROWS_AS(rasterise_polygons({zigzag}, 8, 8), Error);
 }
 
-TEST_CASE("outlines enclose the mask's pixels and turn at every vertex") {
-  Random random(1, RandomUse::test);
-  for (int round = 0; round < 200; ++round) {
-    const int64_t height = random.below(10), width = random.below(10);
-    std::vector<uint8_t> pixels(static_cast<size_t>(height * width));
-    const double share = random.uniform();
-    for (uint8_t& p : pixels) p = random.uniform() < share;
-    const auto borders = outline(encode_mask(pixels, height, width));
-    std::vector<int64_t> inside(pixels.size());  // by crossings to the left, as every filler does
-    double area = 0;
-    for (const auto& xy : borders) {
-      REQUIRE(xy.size() >= 8);
-      const size_t count = xy.size() / 2;
-      for (size_t i = 0; i < count; ++i) {
-        const size_t j = (i + 1) % count, k = (i + 2) % count;
-        area += (xy[2 * i] * xy[2 * j + 1] - xy[2 * j] * xy[2 * i + 1]) / 2;
-        const bool level = xy[2 * i + 1] == xy[2 * j + 1], upright = xy[2 * i] == xy[2 * j];
-        CHECK_UNARY(level != upright);
-        CHECK_UNARY(level == (xy[2 * j] == xy[2 * k]));
-        for (int64_t p = 0; upright && p < height * width; ++p) {
-          const double x = static_cast<double>(p % width) + .5,
-                       y = static_cast<double>(p / width) + .5;
-          if (xy[2 * i] < x && (xy[2 * i + 1] < y) != (xy[2 * j + 1] < y)) inside[p] ^= 1;
-        }
-      }
-    }
-    int64_t pixel_area = 0;
-    for (size_t p = 0; p < pixels.size(); ++p) {
-      CHECK(inside[p] == pixels[p]);
-      pixel_area += pixels[p];
-    }
-    CHECK(area == static_cast<double>(pixel_area));  // holes count negative
-  }
-}
-
-TEST_CASE("the outline of a ring has an outer border and a hole") {
-  const std::vector<uint8_t> ring = {1, 1, 1, 1, 0, 1, 1, 1, 1};
-  const PixelBox box{4, 2, 3, 3};
-  const auto borders = outline(encode_window(ring, box, 9, 9));
-  REQUIRE(borders.size() == 2);
-  CHECK(borders[0] == std::vector<double>{4, 2, 7, 2, 7, 5, 4, 5});
-  CHECK(borders[1] == std::vector<double>{5, 4, 6, 4, 6, 3, 5, 3});
+TEST_CASE("rings of one object cancel where they lie on each other") {
+  const std::vector<double> outer = {0, 0, 6, 0, 6, 6, 0, 6}, hole = {2, 1, 4, 1, 4, 5, 2, 5},
+                            island = {3, 2, 4, 2, 4, 3, 3, 3};
+  const Rle filled = rasterise_rings({outer, hole, island}, 7, 8);
+  const Rle ring = subtract(rasterise_polygons({outer}, 7, 8), rasterise_polygons({hole}, 7, 8));
+  CHECK(filled == unite(ring, rasterise_polygons({island}, 7, 8)));
+  CHECK(area(filled) == 36 - 8 + 1);
+  CHECK(rasterise_rings({}, 7, 8) == encode_mask(std::vector<uint8_t>(56), 7, 8));
+  CHECK_THROWS_AS(rasterise_rings({outer, {1, 1}}, 7, 8), Error);
 }
 
 }  // namespace soma

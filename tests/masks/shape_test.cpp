@@ -136,5 +136,32 @@ TEST_CASE("holes are filled and pieces picked as a flood fill says") {
   CHECK(empty(largest_piece(encode_mask(Pixels(6), 2, 3))));
 }
 
+TEST_CASE("masks are parted as a flood fill parts them") {
+  Random random(7, RandomUse::test);
+  for (int round = 0; round < 400; ++round) {
+    const int64_t height = 1 + random.below(9), width = 1 + random.below(9);
+    const bool corners = random.below(2) > 0;
+    Pixels left(static_cast<size_t>(height * width));
+    const double share = random.uniform();
+    for (uint8_t& pixel : left) pixel = random.uniform() < share;
+    const std::vector<Rle> pieces =
+        pieces_of(encode_mask(left, height, width), corners ? Touch::corners : Touch::edges);
+    size_t count = 0;
+    for (int64_t at = 0; at < height * width; ++at) {
+      if (left[static_cast<size_t>(at)] != 1) continue;
+      Pixels piece = left;
+      flood(piece, height, width, at / width, at % width, 1, corners);
+      for (size_t p = 0; p < piece.size(); ++p) {
+        piece[p] = piece[p] == 2;
+        if (piece[p]) left[p] = 0;
+      }
+      REQUIRE(count < pieces.size());
+      CHECK(pieces[count++] == encode_mask(piece, height, width));
+    }
+    CHECK(count == pieces.size());
+  }
+  CHECK(pieces_of({}, Touch::edges).empty());
+}
+
 }  // namespace
 }  // namespace soma

@@ -1,4 +1,5 @@
-#include "weights/zip_members.h"
+// Archives byte by byte, whole and wrong in one place; and what the writer makes, read back.
+#include "base/zip.h"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,7 @@ TEST_CASE("stored members are pieces of the file") {
   CHECK(read_zip_members(zip_of({}), "file").empty());
 }
 
-TEST_CASE("numbers of 64 bits, as torch's archives may have them") {
+TEST_CASE("numbers of 64 bits, as large archives have them") {
   const std::string plain = zip_of({{"a", "hello"}});
   const size_t end = plain.size() - 22, begin = plain.find("PK\1\2");
   const uint64_t bytes = end - begin, one = 1;
@@ -42,13 +43,13 @@ TEST_CASE("numbers of 64 bits, as torch's archives may have them") {
   CHECK(contains(refusal(plain.substr(0, end) + record + "x" + locator + last), "zip64 end"));
 }
 
-TEST_CASE("what zip can do and torch does not is refused") {
+TEST_CASE("what zip can do and is not needed is refused") {
   const std::string good = zip_of({{"a", "hello"}, {"b", "world"}});
   REQUIRE(refusal(good).empty());
   CHECK(contains(refusal("x" + good), "directory"));
   CHECK(contains(refusal(good + "x"), "end is missing"));
   CHECK(contains(refusal(""), "end is missing"));
-  CHECK(contains(refusal(zip_of({{"a", "hello", 8}})), "is compressed"));
+  CHECK(contains(refusal(zip_of({{"a", "hello", 12}})), "is compressed by method 12"));
   CHECK(contains(refusal(zip_of({{"a", "hello", 0, 1}})), "is encrypted"));
   CHECK(contains(refusal(zip_of({{"a", "x"}, {"a", "y"}})), "two members are called a"));
   for (const char* name : {"/etc/passwd", "../a", "x/../../a", "a\\b", "a\nb"}) {
@@ -79,6 +80,53 @@ TEST_CASE("checksums") {
   CHECK(error_of([&] { check_crc({"a", digits, 0xCBF43926}, "file"); }).empty());
   CHECK(contains(error_of([&] { check_crc({"a", digits, 0xCBF43927}, "file"); }), "is damaged"));
   CHECK(error_of([&] { check_crc({"a", digits, 0}, "file"); }).empty());
+}
+
+TEST_CASE("deflated members") {
+  // RFC 1951: a last block of fixed codes; "aaaaaaaaaa" by zlib at level 9.
+  const std::string packed("\x4b\x4c\x84\x01\x00", 5), content(10, 'a');
+  const uint32_t crc = 0x4C11CDF0;
+  Member member{"a", packed, 8};
+  member.crc = crc;
+  std::string bytes = zip_of({member});
+  const size_t place = bytes.find("PK\1\2") + 24;  // the content's size in the directory
+  bytes[place] = 10;
+  std::vector<ZipMember> members = read_zip_members(bytes, "file");
+  REQUIRE(members.size() == 1);
+  CHECK(members[0].deflated);
+  CHECK(zip_content(members[0], "file", 10) == content);
+  const auto refused = [&](uint64_t most) {
+    return error_of([&] { zip_content(members[0], "file", most); });
+  };
+  CHECK(contains(refused(9), "a has 10 bytes, expected at most 9"));
+  for (const uint64_t size : {uint64_t{9}, uint64_t{11}}) {
+    members[0].size = size;
+    CHECK(contains(refused(99), "does not inflate"));
+  }
+  members[0].size = 10;
+  members[0].crc ^= 1;
+  CHECK(contains(refused(99), "is damaged: its checksum"));
+  members[0].bytes = members[0].bytes.substr(0, 2);
+  CHECK(contains(refused(99), "does not inflate"));
+}
+
+TEST_CASE("what is written is read back") {
+  const std::vector<std::pair<std::string, std::string>> contents = {
+      {"a.roi", "123456789"}, {"empty", ""}, {"\xC3\xA9", std::string(70000, '\xFF')}};
+  ZipWriter writer("file");
+  for (const auto& [name, content] : contents) writer.add(name, content);
+  const std::string bytes = writer.finish();
+  const std::vector<ZipMember> members = read_zip_members(bytes, "file");
+  REQUIRE(members.size() == contents.size());
+  CHECK(members[0].crc == 0xCBF43926);
+  for (size_t i = 0; i < members.size(); ++i) {
+    CHECK(members[i].name == contents[i].first);
+    CHECK(zip_content(members[i], "file", 1 << 20) == contents[i].second);
+  }
+  CHECK(read_zip_members(ZipWriter("file").finish(), "file").empty());
+  ZipWriter many("file");
+  for (int i = 0; i < 65535; ++i) many.add(std::to_string(i), "");
+  CHECK(contains(error_of([&] { many.add("x", ""); }), "file: is too much for a zip archive"));
 }
 
 }  // namespace soma::test

@@ -1,9 +1,10 @@
-#include "weights/zip_members.h"
+#include "base/zip.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "base/check.h"
@@ -19,6 +20,9 @@ constexpr size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kEnd64Bytes
 constexpr uint32_t kIn64 = 0xFFFFFFFF;  // the number stands in the zip64 field
 constexpr uint16_t kEncrypted = 1 | 1 << 6 | 1 << 13;
 constexpr uint16_t kZip64Field = 1;
+constexpr uint16_t kStored = 0, kDeflated = 8, kUtf8 = 1 << 11, kVersion = 20;
+constexpr uint32_t kFirstDay = 0x00210000;  // of zip's calendar: 1 January 1980, 0:00
+constexpr size_t kMostMembers = 65535;
 
 // Little-endian numbers at places of the file, each checked.
 class Bytes {
@@ -56,7 +60,7 @@ struct Directory {
 
 Directory find_directory(const Bytes& file) {
   file.require(file.size() >= kEndBytes, "its end is missing; the file is cut short");
-  const uint64_t end = file.size() - kEndBytes;  // no comment: torch writes none
+  const uint64_t end = file.size() - kEndBytes;  // no comment: those we read write none
   file.require(file.has(end, kEndSignature),
                "its end is missing; the file is cut short or something follows the archive");
   Directory found{file.at<uint32_t>(end + 16), file.at<uint32_t>(end + 12),
@@ -114,15 +118,18 @@ ZipMember read_entry(const Bytes& file, uint64_t& place, uint64_t directory) {
       std::string(file.piece(place + kEntryBytes, name_bytes)), {}, file.at<uint32_t>(place + 16)};
   check_name(file, member.name);
   file.require((file.at<uint16_t>(place + 8) & kEncrypted) == 0, member.name, " is encrypted");
-  file.require(file.at<uint16_t>(place + 10) == 0, member.name,
-               " is compressed; torch.save does not, save it again");
+  const auto method = file.at<uint16_t>(place + 10);
+  file.require(method == kStored || method == kDeflated, member.name, " is compressed by method ",
+               method, ", expected deflate");
   Entry entry{file.at<uint32_t>(place + 20), file.at<uint32_t>(place + 24),
               file.at<uint32_t>(place + 42)};
   const uint64_t extra = place + kEntryBytes + name_bytes;
   const uint64_t extra_end = extra + file.at<uint16_t>(place + 30);
   read_zip64(file, extra, extra_end, entry);
-  file.require(entry.stored == entry.size, member.name, " has ", entry.stored, " bytes of ",
-               entry.size);
+  member.deflated = method == kDeflated;
+  member.size = entry.size;
+  file.require(member.deflated || entry.stored == entry.size, member.name, " has ", entry.stored,
+               " bytes of ", entry.size);
   const uint64_t local = entry.offset;
   file.require(local < directory && file.has(local, kLocalSignature), member.name,
                " is not where the directory says");
@@ -131,9 +138,9 @@ ZipMember read_entry(const Bytes& file, uint64_t& place, uint64_t directory) {
   file.require(file.at<uint16_t>(local + 26) == name_bytes &&
                    file.piece(local + kLocalBytes, name_bytes) == member.name,
                member.name, " has another name where it lies");
-  file.require(begin <= directory && entry.size <= directory - begin, member.name,
+  file.require(begin <= directory && entry.stored <= directory - begin, member.name,
                " reaches into the directory");
-  member.bytes = file.piece(begin, entry.size);
+  member.bytes = file.piece(begin, entry.stored);
   place = extra_end + file.at<uint16_t>(place + 32);
   return member;
 }
@@ -154,6 +161,41 @@ void check_apart(const Bytes& file, const std::vector<ZipMember>& members) {
   }
 }
 
+uint32_t sum_of(std::string_view bytes) {
+  const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
+  return static_cast<uint32_t>(crc32_z(0, data, bytes.size()));
+}
+
+void check_sum(std::string_view bytes, const ZipMember& member, std::string_view who) {
+  const uint32_t sum = sum_of(bytes);
+  check(sum == member.crc, who, member.name, " is damaged: its checksum is ", sum, ", expected ",
+        member.crc);
+}
+
+// All of a deflated member, in one step: its size is known and was checked by the caller.
+std::string inflated(const ZipMember& member, std::string_view who) {
+  std::string content(member.size, '\0');
+  z_stream stream{};
+  constexpr int kRaw = -MAX_WBITS;  // no header of zlib's
+  check(inflateInit2(&stream, kRaw) == Z_OK, who, member.name, " cannot be inflated");
+  constexpr uint64_t kMost = std::numeric_limits<uInt>::max();
+  const bool fits = member.bytes.size() <= kMost && content.size() <= kMost;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(member.bytes.data()));
+  stream.avail_in = static_cast<uInt>(member.bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(content.data());
+  stream.avail_out = static_cast<uInt>(content.size());
+  const int result = inflate(&stream, Z_FINISH);
+  inflateEnd(&stream);
+  check(fits && result == Z_STREAM_END && stream.avail_out == 0, who, member.name,
+        " is damaged: it does not inflate to ", member.size, " bytes");
+  return content;
+}
+
+template <class T>
+void put(std::string& out, uint64_t value) {
+  for (size_t i = 0; i < sizeof(T); ++i) out += static_cast<char>(value >> 8 * i);
+}
+
 }  // namespace
 
 std::vector<ZipMember> read_zip_members(std::string_view bytes, std::string_view who) {
@@ -170,12 +212,45 @@ std::vector<ZipMember> read_zip_members(std::string_view bytes, std::string_view
   return members;
 }
 
+std::string zip_content(const ZipMember& member, std::string_view who, uint64_t most) {
+  check(member.size <= most, who, member.name, " has ", member.size, " bytes, expected at most ",
+        most);
+  std::string content = member.deflated ? inflated(member, who) : std::string(member.bytes);
+  check_sum(content, member, who);
+  return content;
+}
+
 void check_crc(const ZipMember& member, std::string_view who) {
-  if (member.crc == 0) return;
-  const auto* data = reinterpret_cast<const Bytef*>(member.bytes.data());
-  const auto sum = static_cast<uint32_t>(crc32_z(0, data, member.bytes.size()));
-  check(sum == member.crc, who, member.name, " is damaged: its checksum is ", sum, ", expected ",
-        member.crc);
+  if (member.crc != 0) check_sum(member.bytes, member, who);
+}
+
+void ZipWriter::add(const std::string& name, std::string_view content) {
+  const uint64_t all = out_.size() + directory_.size() + content.size() + 2 * name.size();
+  check(++count_ <= kMostMembers && all < kIn64 - kLocalBytes - kEntryBytes - kEndBytes, who_,
+        "is too much for a zip archive: expected at most ", kMostMembers, " members and 4 GiB");
+  const auto offset = static_cast<uint32_t>(out_.size());
+  std::string common;  // of both headers: flags (names are UTF-8), method, time, sum, sizes
+  put<uint16_t>(common, kUtf8), put<uint16_t>(common, kStored), put<uint32_t>(common, kFirstDay);
+  put<uint32_t>(common, sum_of(content));
+  put<uint32_t>(common, content.size()), put<uint32_t>(common, content.size());
+  put<uint16_t>(common, name.size()), put<uint16_t>(common, 0);
+  put<uint32_t>(out_, kLocalSignature), put<uint16_t>(out_, kVersion);
+  out_ += common + name;
+  out_ += content;
+  put<uint32_t>(directory_, kEntrySignature), put<uint16_t>(directory_, kVersion);
+  put<uint16_t>(directory_, kVersion);
+  directory_ += common + std::string(10, '\0');  // comment, disk, attributes
+  put<uint32_t>(directory_, offset);
+  directory_ += name;
+}
+
+std::string ZipWriter::finish() {
+  const size_t begin = out_.size();
+  out_ += directory_;
+  put<uint32_t>(out_, kEndSignature), put<uint32_t>(out_, 0);
+  put<uint16_t>(out_, count_), put<uint16_t>(out_, count_);
+  put<uint32_t>(out_, directory_.size()), put<uint32_t>(out_, begin), put<uint16_t>(out_, 0);
+  return std::move(out_);
 }
 
 }  // namespace soma
