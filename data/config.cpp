@@ -69,6 +69,8 @@ void check_config(const AugmentConfig& augment) {
   check_chance("augment.colour", augment.colour);
   check_chance("augment.crop_on_cell", augment.crop_on_cell);
   check_chance("augment.min_visible", augment.min_visible);
+  check_chance("augment.copy_paste", augment.copy_paste);
+  check_chance("augment.copy_paste_visible", augment.copy_paste_visible);
   check_factors("augment.scale", augment.scale, 0.1);
   check_factors("augment.brightness", augment.brightness, 0);
   check_factors("augment.contrast", augment.contrast, 0);

@@ -57,6 +57,8 @@ struct AugmentConfig {
   // A crop is placed about a random instance with this chance, else anywhere.
   double crop_on_cell = 0.9;
   double min_visible = 0;  // an instance that keeps less of its area in the crop is dropped
+  double copy_paste = 0;   // chance that cells of another image are pasted (copy_paste.h)
+  double copy_paste_visible = 0.4;  // least share of a cell that pasted ones may leave to be seen
 };
 
 // The presets of interface.md (the same names as the model's). Error when `name` is none of them.

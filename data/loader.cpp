@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/random.h"
-#include "data/augment.h"
+#include "data/copy_paste.h"
 #include "data/image_io.h"
 #include "data/preprocess.h"
 
@@ -160,15 +160,30 @@ Loader::Slot Loader::make(int64_t iteration) {
   std::vector<TrainingImage> images;
   for (const int64_t index : samples_of(iteration)) {
     const Sample& sample = dataset_.samples[static_cast<size_t>(index)];
-    const Random view(seed_, RandomUse::augment, static_cast<uint32_t>(iteration),
-                      static_cast<uint32_t>(images.size()));
-    images.push_back(augment_image(*image(index), sample.instances, input_, augment_, view));
+    Random view(seed_, RandomUse::augment, static_cast<uint32_t>(iteration),
+                static_cast<uint32_t>(images.size()));
+    if (augment_.copy_paste > 0 && view.uniform() < augment_.copy_paste) {
+      images.push_back(pasted_image(index, view));
+    } else {
+      images.push_back(augment_image(*image(index), sample.instances, input_, augment_, view));
+    }
     slot.dropped += images.back().dropped;
     slot.batch.ids.push_back(sample.id);
   }
   slot.batch.images = stack(images, input_);
   slot.batch.truth = pack_truth(images);
   return slot;
+}
+
+// The view of a sample with cells of another one on it.
+TrainingImage Loader::pasted_image(int64_t index, Random& view) {
+  const auto count = static_cast<uint32_t>(dataset_.samples.size());
+  const auto other = count < 2 ? index : (index + 1 + view.below(count - 1)) % int64_t{count};
+  std::vector<Instance> instances = dataset_.samples[static_cast<size_t>(index)].instances;
+  Image pasted = *image(index);
+  paste_cells(pasted, instances, *image(other),
+              dataset_.samples[static_cast<size_t>(other)].instances, augment_, view);
+  return augment_image(pasted, instances, input_, augment_, view);
 }
 
 std::vector<int64_t> Loader::samples_of(int64_t iteration) {

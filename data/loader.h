@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/annotations.h"
+#include "data/augment.h"
 #include "data/batch.h"
 #include "data/config.h"
 #include "data/image.h"
@@ -59,6 +60,7 @@ class Loader {
   void seek(int64_t iteration);  // with mutex_ held
   Slot make(int64_t iteration);
   Slot try_make(int64_t iteration);
+  TrainingImage pasted_image(int64_t index, Random& view);
   std::shared_ptr<const Image> image(int64_t index);
   std::shared_ptr<const std::vector<int64_t>> order(int64_t epoch);
 

@@ -119,6 +119,8 @@ void add_augment(Keys& key, AugmentConfig& augment) {
   key("augment.noise", augment.noise, from(0, 255));
   key("augment.crop_on_cell", augment.crop_on_cell, from(0, 1));
   key("augment.min_visible", augment.min_visible, from(0, 1));
+  key("augment.copy_paste", augment.copy_paste, from(0, 1));
+  key("augment.copy_paste_visible", augment.copy_paste_visible, from(0, 1));
 }
 
 void add_train(Keys& key, RunConfig& config) {
