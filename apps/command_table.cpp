@@ -93,6 +93,21 @@ void declare_synth(CLI::App& app, Options& o) {
 
 void declare_stats(CLI::App& app, Options& o) { add_data(app, o); }
 
+void declare_clean(CLI::App& app, Options& o) {
+  add_data(app, o);
+  add_out(app, o, "the mended table (.csv)");
+  add_words(app, "--mend", o.mend,
+            "comma-joined: images cuts holes pieces copies overlaps tiny (all unless told)");
+  app.add_option("--show", o.show,
+                 "folder of the pictures, before and after; else beside the table");
+  app.add_option("--min-pixels", o.min_pixels, "masks of fewer pixels are tiny")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  app.add_option("--bridge", o.bridge, "most rows that a cut takes, to be bridged")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
+}
+
 void declare_show(CLI::App& app, Options& o) {
   add_data(app, o);
   add_out(app, o, "folder of the pictures");
@@ -232,6 +247,10 @@ const std::vector<TableRow> kTable = {
     {{"stats", "sizes, counts, faults of the masks, suggested anchors",
       "soma stats --data DATA --json", stats_command},
      declare_stats,
+     false},
+    {{"clean", "find and mend duplicate, cut, holed and overlapping masks",
+      "soma clean --data DATA --out clean.csv --show pictures", clean_command},
+     declare_clean,
      false},
     {{"show", "draw the cells of DATA, and predictions beside them",
       "soma show --data DATA --out pictures --ids a,b", show_command},

@@ -7,6 +7,7 @@ namespace soma {
 
 int ablate_command(const Options& options);
 int bench_command(const Options& options);
+int clean_command(const Options& options);
 int convert_command(const Options& options);
 int ensemble_command(const Options& options);
 int eval_command(const Options& options);

@@ -33,6 +33,9 @@ struct Options {
   std::string input;                   // convert IN, pack MODEL
   std::string names = "soma";          // convert --names: soma | torchvision
   std::string format;                  // convert --format: csv | coco | ...; empty: by OUT's name
+  std::vector<std::string> mend;       // clean --mend; empty: all
+  std::string show;                    // clean --show: folder of the pictures
+  int64_t min_pixels = 5, bridge = 8;  // clean
 
   // What comes out.
   std::string out;

@@ -15,7 +15,7 @@ Json to_json(const Quantiles& q) {
           {"p75", q.p75},     {"p95", q.p95}, {"greatest", q.greatest}, {"mean", q.mean}};
 }
 
-Json to_json(const MaskFaults& f) {
+Json to_json(const FaultCounts& f) {
   return {{"empty", f.empty},
           {"several_pieces", f.several_pieces},
           {"holed", f.holed},
@@ -100,7 +100,7 @@ std::string to_page(const DataStatistics& s, const MeanStd& pixels) {
     out += text("  ", size.size.width, "x", size.size.height, ": ", size.images,
                 size.images == 1 ? " image\n" : " images\n");
   out += quantile_table(s);
-  const MaskFaults& f = s.faults;
+  const FaultCounts& f = s.faults;
   out += text("masks: ", f.empty, " empty, ", f.several_pieces, " in several pieces, ", f.holed,
               " with holes, ", f.cut, " cut through, ", f.duplicates, " duplicates, ",
               f.near_copies, " near copies, ", f.overlapping, " overlapping (",

@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/quantile.h"
+#include "data/mask_faults.h"
 #include "masks/runs.h"
-#include "masks/shape.h"
 
 namespace soma {
 namespace {
@@ -19,32 +19,9 @@ struct ImageStatistics {
   std::vector<double> areas;
   std::vector<int> classes;
   int64_t crowds = 0;
-  MaskFaults faults;
+  FaultCounts faults;
   int64_t covered = 0, covered_twice = 0;  // pixels
 };
-
-bool meet(const PixelBox& a, const PixelBox& b) {
-  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-}
-
-void compare_masks(const std::vector<const Rle*>& masks, ImageStatistics& image) {
-  std::vector<bool> overlaps(masks.size());
-  for (size_t i = 0; i < masks.size(); ++i) {
-    bool duplicate = false, near_copy = false;
-    for (size_t j = 0; j < i; ++j) {
-      if (!meet(image.boxes[i], image.boxes[j])) continue;
-      const double shared = static_cast<double>(intersection(*masks[i], *masks[j]));
-      if (shared == 0) continue;
-      overlaps[i] = overlaps[j] = true;
-      const double united = image.areas[i] + image.areas[j] - shared;
-      duplicate |= shared == united;
-      near_copy |= shared > 0.8 * united;
-    }
-    image.faults.duplicates += duplicate;
-    image.faults.near_copies += near_copy && !duplicate;
-  }
-  image.faults.overlapping = std::count(overlaps.begin(), overlaps.end(), true);
-}
 
 // Sweeps over where runs begin and end.
 void count_covered(const std::vector<const Rle*>& masks, ImageStatistics& image) {
@@ -76,21 +53,24 @@ ImageStatistics examine(const Sample& sample, int64_t class_count) {
     check(instance.class_index >= 0 && instance.class_index < class_count, "statistics",
           "an instance of ", sample.id, " has class ", instance.class_index, " of ", class_count);
     masks.push_back(&instance.mask);
-    image.boxes.push_back(bounds(instance.mask));
-    image.areas.push_back(static_cast<double>(area(instance.mask)));
     image.classes.push_back(instance.class_index);
-    const MaskShape shape = shape_of(instance.mask);
-    image.faults.empty += shape.pieces == 0;
-    image.faults.several_pieces += shape.pieces > 1;
-    image.faults.holed += shape.holes > 0;
-    image.faults.cut += shape.cut_rows > 0;
   }
-  compare_masks(masks, image);
+  for (const MaskFaults& mask : faults_of(masks)) {
+    image.boxes.push_back(mask.box);
+    image.areas.push_back(static_cast<double>(mask.area));
+    image.faults.empty += mask.area == 0;
+    image.faults.several_pieces += mask.several_pieces();
+    image.faults.holed += mask.holed();
+    image.faults.cut += mask.cut();
+    image.faults.duplicates += mask.duplicate;
+    image.faults.near_copies += mask.near_copy;
+    image.faults.overlapping += mask.overlaps;
+  }
   count_covered(masks, image);
   return image;
 }
 
-void add(MaskFaults& sum, const MaskFaults& part) {
+void add(FaultCounts& sum, const FaultCounts& part) {
   sum.empty += part.empty;
   sum.several_pieces += part.several_pieces;
   sum.holed += part.holed;

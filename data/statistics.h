@@ -28,15 +28,10 @@ struct ClassStatistics {
   Quantiles per_image;                // instances in an image that holds one
 };
 
-// Counts of instances (crowds are left out of all but `crowds`).
-struct MaskFaults {
-  int64_t empty = 0;           // no pixel
-  int64_t several_pieces = 0;  // that do not even touch by corners
-  int64_t holed = 0;
-  int64_t cut = 0;          // a row without a pixel between others
-  int64_t duplicates = 0;   // equal to an earlier one of the image
-  int64_t near_copies = 0;  // IoU above 0.8 with an earlier one, but not equal
-  int64_t overlapping = 0;  // share a pixel with another
+// Counts of instances by data/mask_faults.h (crowds are left out of all but `crowds`).
+struct FaultCounts {
+  int64_t empty = 0, several_pieces = 0, holed = 0, cut = 0;
+  int64_t duplicates = 0, near_copies = 0, overlapping = 0;
 };
 
 struct DataStatistics {
@@ -44,7 +39,7 @@ struct DataStatistics {
   std::vector<SizeCount> sizes;  // most frequent first
   std::vector<ClassStatistics> classes;
   Quantiles areas, box_widths, box_heights, per_image;
-  MaskFaults faults;
+  FaultCounts faults;
   double overlap_share = 0;  // pixels in two masks or more, of all pixels in masks
   SuggestedAnchors anchors;
 };
