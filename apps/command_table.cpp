@@ -47,6 +47,10 @@ void declare_train(CLI::App& app, Options& o) {
   add_data(app, o);
   app.add_option("--val", o.val, "DATA to validate on; else a tenth of --data is held out");
   app.add_option("--val-images", o.val_images_dir, "folder of the images of --val");
+  app.add_option("--extra", o.extra, "more DATA to train on, never to validate; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--extra-images", o.extra_images, "folder of the images of each --extra")
+      ->allow_extra_args(false);
   app.add_option("--folds", o.folds, "hold out one of so many folds")->check(CLI::Range(2, 1000));
   app.add_option("--fold", o.fold, "which fold, from 0")->check(CLI::Range(0, 999));
   add_out(app, o, "run folder");

@@ -36,6 +36,8 @@ struct Options {
   std::vector<std::string> mend;       // clean --mend; empty: all
   std::string show;                    // clean --show: folder of the pictures
   int64_t min_pixels = 5, bridge = 8;  // clean
+  std::vector<std::string> extra;      // train --extra, and the folders of their images
+  std::vector<std::string> extra_images;
 
   // What comes out.
   std::string out;

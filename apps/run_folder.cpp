@@ -151,6 +151,10 @@ struct RunFolder::State {
     if (!options.data.empty()) {
       facts.emplace_back("data", options.data);
       facts.emplace_back("data hash", data_hash(options.data));
+      for (const std::string& extra : options.extra) {
+        facts.emplace_back("extra", extra);
+        facts.emplace_back("extra hash", data_hash(extra));
+      }
     }
     write_file_atomically(path, before + to_lines(facts));
   }

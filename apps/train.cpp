@@ -38,8 +38,19 @@ double now_seconds() {
   return std::chrono::duration<double>(now).count();
 }
 
-// Training and held-out data, in the model's classes.
-Split read_data(const Options& options, const TrainConfig& train) {
+// Adds --extra to what is trained on, in the classes of the model or, before it has any, of --data.
+void add_extras(Split& split, const Options& options, const std::vector<std::string>& classes) {
+  const auto& folders = options.extra_images;
+  check_usage(folders.empty() || folders.size() == options.extra.size(), "--extra-images",
+              "expected one for each --extra, ", options.extra.size(), ", got ", folders.size());
+  if (!options.extra.empty() && !classes.empty()) use_classes(split.train, classes);
+  for (size_t i = 0; i < options.extra.size(); ++i)
+    add_extra(split, read_dataset(options.extra[i], folders.empty() ? "" : folders[i]));
+}
+
+// Training and held-out data.
+Split read_data(const Options& options, const RunConfig& config) {
+  const TrainConfig& train = config.train;
   Dataset dataset = read_dataset(options.data, options.images_dir);
   Split split;
   if (!options.val.empty()) {
@@ -50,6 +61,7 @@ Split read_data(const Options& options, const TrainConfig& train) {
     split = hold_out(dataset, train.eval_images, train.seed);
   }
   split.train.warnings = dataset.warnings;
+  add_extras(split, options, config.model.classes);
   check(!split.train.samples.empty(), options.data, "holds no image to train on");
   return split;
 }
@@ -309,7 +321,7 @@ int train_command(const Options& options) {
     config.train.fold = options.fold;
   }
   if (!options.val.empty()) config.train.folds = 0;
-  Split data = read_data(options, config.train);
+  Split data = read_data(options, config);
   complete_config(config, data.train, options.resume);
   use_classes(data.train, config.model.classes);
   use_classes(data.held_out, config.model.classes);

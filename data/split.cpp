@@ -1,8 +1,10 @@
 #include "data/split.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -108,6 +110,23 @@ void use_classes(Dataset& dataset, const std::vector<std::string>& classes) {
   }
   dataset.classes = classes;
   dataset.category_ids = ids;
+}
+
+void add_extra(Split& split, Dataset extra) {
+  const auto file_of = [](const Sample& sample) {
+    std::error_code error;
+    const std::filesystem::path whole = std::filesystem::canonical(sample.path, error);
+    return error ? sample.path : whole.string();
+  };
+  std::set<std::string> held_out;
+  for (const Sample& sample : split.held_out.samples) held_out.insert(file_of(sample));
+  use_classes(extra, split.train.classes);
+  const auto dropped = std::erase_if(
+      extra.samples, [&](const Sample& sample) { return held_out.contains(file_of(sample)); });
+  if (dropped > 0)
+    extra.warnings.push_back(text(dropped, " extra images left out: they are held out"));
+  for (const std::string& warning : extra.warnings) split.train.warnings.push_back(warning);
+  for (Sample& sample : extra.samples) split.train.samples.push_back(std::move(sample));
 }
 
 }  // namespace soma

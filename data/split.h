@@ -24,4 +24,8 @@ Split take_fold(const Dataset& dataset, int64_t folds, int64_t fold, uint64_t se
 // counted warning.
 void use_classes(Dataset& dataset, const std::vector<std::string>& classes);
 
+// Adds the images of `extra` (pseudo-labels, other sets) to split.train, classes matched by name as
+// use_classes() does. Images that are held out, by their file, are left out with a counted warning.
+void add_extra(Split& split, Dataset extra);
+
 }  // namespace soma
