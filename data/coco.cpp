@@ -1,8 +1,9 @@
 // COCO data sets. Masks are column-major run lengths (as numbers or as COCO's compressed string) or
 // polygons; annotations with a box only are dropped. Images are looked up beside the file, in
 // images/ or in the folder of the file's name beside it, or under the folder that is given.
+#include <algorithm>
+#include <numeric>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/check.h"
 #include "data/coco_records.h"
@@ -34,6 +35,7 @@ class CocoReader {
       read_coco_records(path_, [&](CocoSection section, CocoRecord& record) {
         if (section == CocoSection::annotations) add_annotation(record);
       });
+    warn_of_repeated_ids();
     set_classes();
     std::vector<std::string> names;
     for (const Sample& sample : dataset_.samples) names.push_back(sample.file_name);
@@ -80,8 +82,7 @@ class CocoReader {
     ++annotations_;
     check(record.image_id && record.category_id, record.place,
           "needs an image_id and a category_id");
-    if (record.id && !annotation_ids_.insert(*record.id).second)
-      warnings_.add("annotation", "kept though its id is there twice", record.place);
+    annotation_ids_.push_back(record.id.value_or(kNoId));
     const auto image = images_.find(*record.image_id);
     if (image == images_.end()) return drop(record, "no image has its image_id");
     if (image->second < 0) return;  // its image is left out
@@ -99,7 +100,21 @@ class CocoReader {
     if (is_new) category_of_.push_back(*record.category_id);
     instance.class_index = category->second;
     instance.crowd = record.crowd;
+    instance.mask.counts.shrink_to_fit();  // a large set is mostly this
     sample.instances.push_back(std::move(instance));
+  }
+
+  // At the end and by sorting: a table of hashes of a million ids would be a sixth of all memory.
+  void warn_of_repeated_ids() {
+    const std::vector<int64_t>& ids = annotation_ids_;
+    std::vector<uint32_t> order(ids.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return std::pair(ids[a], a) < std::pair(ids[b], b); });
+    for (size_t i = 1; i < order.size(); ++i)
+      if (ids[order[i]] == ids[order[i - 1]] && ids[order[i]] != kNoId)
+        warnings_.add("annotation", "kept though its id is there twice",
+                      text(path_, ": annotations[", order[i], "]"));
   }
 
   void drop(const CocoRecord& record, const char* why, const std::string& more = "") {
@@ -150,7 +165,8 @@ class CocoReader {
   std::unordered_map<int64_t, int64_t> categories_;  // id -> place of the class
   std::unordered_map<int64_t, int> category_place_;
   std::vector<int64_t> category_of_;
-  std::unordered_set<int64_t> annotation_ids_;
+  static constexpr int64_t kNoId = INT64_MIN;
+  std::vector<int64_t> annotation_ids_;  // in the file's order
   int64_t annotations_ = 0;
 };
 

@@ -171,7 +171,7 @@ TEST_CASE("broken annotations are dropped and counted") {
   CHECK(data.samples[0].instances.size() == 1);
   CHECK(contains(data.warnings[0], "2 annotations dropped: broken mask (first: "));
   CHECK(contains(data.warnings[0], "no polygon of 3 points"));
-  CHECK(contains(data.warnings[2], "1 annotation dropped: no image has its image_id"));
+  CHECK(contains(data.warnings[1], "1 annotation dropped: no image has its image_id"));
   CHECK(contains(data.warnings[3], "1 annotation dropped: no category has its category_id"));
   CHECK(contains(folder.error(file(annotation("[]"))), "holds 1 annotations, none of which"));
 }
@@ -214,7 +214,7 @@ TEST_CASE("what is wholly broken is one line") {
   const struct {
     std::string json, message;
   } cases[] = {
-      {"", "expected a table (.csv) or COCO"},
+      {"", "expected a table (.csv), COCO"},
       {"[]", "data.json: expected an object with images, annotations and categories, found a list"},
       {"{", "data.json: is not valid JSON at byte 2"},
       {"{} x", "is not valid JSON"},
