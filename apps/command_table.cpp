@@ -221,6 +221,26 @@ void declare_pack(CLI::App& app, Options& o) {
 
 void declare_nothing(CLI::App&, Options&) {}
 
+void declare_explain(CLI::App& app, Options& o) {
+  add_model(app, o, true);
+  app.add_option("--image", o.input, "the image; of a folder the first")->required();
+  add_out(app, o, "folder of the page, explain.html");
+  add_config(app, o);
+}
+
+void declare_serve(CLI::App& app, Options& o) {
+  add_model(app, o, true);
+  app.add_option("--port", o.port, "of the page on 127.0.0.1; 0: any that is free")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  add_config(app, o);
+}
+
+void declare_report(CLI::App& app, Options& o) {
+  app.add_option("RUN", o.input, "run folder")->required();
+  app.add_option("--out", o.out, "the page (.html); RUN/report.html when not given");
+}
+
 void declare_info(CLI::App& app, Options& o) {
   app.add_option("--model", o.models, "list the tensors of this run folder or weights file")
       ->expected(1);
@@ -288,6 +308,18 @@ const std::vector<TableRow> kTable = {
       "soma convert DATA rois --format imagej", convert_command},
      declare_convert,
      false},
+    {{"report", "a training run as one page: losses, scores, best and worst images",
+      "soma report runs/first --out report.html", report_command},
+     declare_report,
+     false},
+    {{"explain", "every stage of the model on one image, as a page",
+      "soma explain --model runs/first --image cells.png --out why", explain_command},
+     declare_explain,
+     true},
+    {{"serve", "a page on this machine: drop an image, see its cells, download them",
+      "soma serve --model runs/first --port 8080", serve_command},
+     declare_serve,
+     true},
     {{"pack", "this program and a model as one file", "soma pack runs/first cells", pack_command},
      declare_pack,
      true},

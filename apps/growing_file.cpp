@@ -23,9 +23,9 @@ void GrowingFile::open() {
   check(file_ != nullptr, path_, "cannot be written: ", std::strerror(errno));
 }
 
-void GrowingFile::add(const std::string& line) {
+void GrowingFile::add(const std::string& bytes) {
   const std::lock_guard lock(mutex_);
-  std::fputs(line.c_str(), file_);
+  std::fwrite(bytes.data(), 1, bytes.size(), file_);
   check(std::ferror(file_) == 0, path_, "could not be written; is the disk full?");
 }
 

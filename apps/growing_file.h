@@ -1,4 +1,4 @@
-// Text files that only grow (log.txt, metrics.jsonl, results.csv), and the thread that flushes
+// Files that only grow (log.txt, metrics.jsonl, results.csv, events), and the thread that flushes
 // them.
 #pragma once
 #include <condition_variable>
@@ -10,8 +10,8 @@
 
 namespace soma {
 
-// Lines wait in the buffer until flush(), which any thread may call. Opened for appending. Error:
-// the file cannot be opened, or an earlier write or flush failed (a full disk).
+// What is added waits in the buffer until flush(), which any thread may call. Opened for appending.
+// Error: the file cannot be opened, or an earlier write or flush failed (a full disk).
 class GrowingFile {
  public:
   explicit GrowingFile(std::string path);
@@ -19,7 +19,7 @@ class GrowingFile {
   GrowingFile(const GrowingFile&) = delete;
   GrowingFile& operator=(const GrowingFile&) = delete;
 
-  void add(const std::string& line);
+  void add(const std::string& bytes);  // a line, or a record of a binary file
   void flush();
   bool empty();
   // Keeps the lines that `wanted` accepts, without a last line that was cut short.

@@ -30,7 +30,7 @@ struct Options {
   std::vector<std::string> images;         // files, folders, globs
   std::string images_dir, val_images_dir;  // --images where DATA is a file without images beside it
   std::vector<std::string> ids;
-  std::string input;                   // convert IN, pack MODEL
+  std::string input;                   // convert IN, pack MODEL, report RUN, explain --image
   std::string names = "soma";          // convert --names: soma | torchvision
   std::string format;                  // convert --format: csv | coco | ...; empty: by OUT's name
   std::vector<std::string> mend;       // clean --mend; empty: all
@@ -54,6 +54,7 @@ struct Options {
   int64_t image_width = 704, image_height = 520;  // synth --size
   std::string bench = "peak", only;               // bench: peak | ops | model | train; layers
   int repeats = 5;
+  int port = 8080;    // serve --port
   bool keys = false;  // info --keys
 };
 

@@ -8,6 +8,7 @@
 #include "apps/console.h"
 #include "apps/data_hash.h"
 #include "apps/environment.h"
+#include "apps/event_log.h"
 #include "apps/folder_lock.h"
 #include "apps/growing_file.h"
 #include "base/atomic_file.h"
@@ -163,6 +164,7 @@ struct RunFolder::State {
     log_file.flush();
     metrics.flush();
     results.flush();
+    events.flush();
   }
 
   void log(const std::string& line) {
@@ -182,6 +184,7 @@ struct RunFolder::State {
   bool bar;  // there is a terminal to draw on
   GrowingFile log_file{out + "/log.txt"}, metrics{out + "/metrics.jsonl"},
       results{out + "/results.csv"};
+  EventLog events{out};
   std::vector<IterationRecord> window;  // since the last line of the log
   Clock::time_point start, drawn;
   double total_loss = 0, rate = 0;       // of the last iteration
@@ -208,6 +211,7 @@ void RunFolder::iteration(const IterationRecord& record) {
   s.total_loss = total(record.losses);
   s.rate = record.rate;
   s.metrics.add(metrics_line(record));
+  s.events.iteration(record, s.total_loss);
   s.window.push_back(record);
   // The time left is known from the second iteration on.
   const double left =
@@ -225,6 +229,7 @@ void RunFolder::validation(int64_t iteration, double kaggle, double ap) {
   State& s = *state_;
   const Json line = {{"iteration", iteration}, {"kaggle", kaggle}, {"AP", ap}};
   s.metrics.add(line.dump() + "\n");
+  s.events.validation(iteration, kaggle, ap);
   if (s.results.empty()) s.results.add(kResultsHeader);
   s.results.add(text(iteration, ",", s.total_loss, ",", s.rate, ",", kaggle, ",", ap, "\n"));
 }
@@ -239,6 +244,7 @@ void RunFolder::rewind(int64_t iteration) {
   state_->results.keep([&](const std::string& line) {
     return line + "\n" == kResultsHeader || std::atoll(line.c_str()) <= iteration;
   });
+  state_->events.rewind(iteration);
 }
 
 }  // namespace soma

@@ -1,5 +1,6 @@
-// A run's folder (interface.md): config.toml, env.txt, log.txt, metrics.jsonl, results.csv and
-// weights/. One process at a time; lines are buffered and flushed every second and at the end.
+// A run's folder (interface.md): config.toml, env.txt, log.txt, metrics.jsonl, results.csv,
+// events.out.tfevents.* and weights/. One process at a time; lines are buffered and flushed every
+// second and at the end.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -43,11 +44,11 @@ class RunFolder {
   std::string file(const std::string& name) const;  // the path of a file in it
   void log(const std::string& line);                // log.txt, and the console unless --quiet
 
-  // A line of metrics.jsonl (with max_mem_mb of the device), and every log_every iterations a line
-  // of the log: eta iter total_loss (each term) lr img/s data max_mem; a progress line on
-  // terminals.
+  // A line of metrics.jsonl (with max_mem_mb of the device), an event, and every log_every
+  // iterations a line of the log: eta iter total_loss (each term) lr img/s data max_mem; a progress
+  // line on terminals.
   void iteration(const IterationRecord& record);
-  // A line of metrics.jsonl and of results.csv.
+  // A line of metrics.jsonl and of results.csv, an event.
   void validation(int64_t iteration, double kaggle, double ap);
   // Writes what is buffered. Before a save, so that a run that is killed after it lacks no line.
   void flush();

@@ -13,8 +13,11 @@
 #include "apps/data_settings.h"
 #include "apps/deferred_losses.h"
 #include "apps/interrupt.h"
+#include "apps/report.h"
 #include "apps/run_folder.h"
 #include "apps/validation.h"
+#include "apps/validation_files.h"
+#include "base/atomic_file.h"
 #include "base/usage.h"
 #include "data/loader.h"
 #include "data/split.h"
@@ -275,9 +278,12 @@ class Training {
     folder_.validation(progress_.iteration, found->kaggle, found->ap);
     folder_.log(text("validation on ", images, " images: competition score ", found->kaggle,
                      ", mask AP ", found->ap, " (", std::round(found->seconds), " s)"));
+    const ValidationFiles files(folder_.file("validation"), data_.held_out, found->detections);
+    files.write_mosaic(progress_.iteration, config_.test);
     if (found->kaggle < progress_.best_score) return;
     progress_.best_score = found->kaggle;
     write_best();
+    files.write_best();
   }
 
   void write_best() {
@@ -347,6 +353,10 @@ int train_command(const Options& options) {
   Training training(config, data, folder, first_model(config, weights.get(), device, folder));
   if (options.resume) training.resume();
   const int code = training.run();
+  folder.flush();
+  const RunReport report = read_run(options.out);
+  write_plots(report, folder.file("plots"));
+  write_file_atomically(folder.file("report.html"), report_page(report));
   if (options.json) Console(options).result(training.summary());
   return code;
 }

@@ -23,7 +23,7 @@ std::optional<Validation> validate(const RunConfig& config,
   move_to(model, weights.begin()->second.device());
   load_state(model, weights);
   const LoadedModels models = {config, detector_of(model.prepared(), config)};
-  const Predictions found = predict_samples(models, dataset.samples, [&](int64_t done) {
+  Predictions found = predict_samples(models, dataset.samples, [&](int64_t done) {
     const bool late = seconds > 0 && done > 0 && seconds_since(start) > seconds;
     return done < limit && !late && !interrupted();
   });
@@ -35,6 +35,7 @@ std::optional<Validation> validate(const RunConfig& config,
   result.kaggle = scores.kaggle.mean;
   result.ap = scores.ap->ap;
   result.images = std::ssize(found.images);
+  result.detections = std::move(found.images);
   result.seconds = seconds_since(start);
   return result;
 }

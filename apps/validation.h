@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/annotations.h"
 #include "run/config.h"
@@ -16,6 +17,7 @@ struct Validation {
   double ap = 0;      // COCO mask AP of all detections; NaN without a truth
   int64_t images = 0;
   double seconds = 0;
+  std::vector<ImagePredictions> detections;  // of these images
 };
 
 // Scores `weights` on the first `limit` samples, one at least; once `seconds` have passed no

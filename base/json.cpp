@@ -42,6 +42,15 @@ std::optional<double> json_number(std::string_view text, const char* key) {
   return found->get<double>();
 }
 
+std::vector<std::pair<std::string, double>> json_numbers(std::string_view text) {
+  std::vector<std::pair<std::string, double>> numbers;
+  const auto object = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!object.is_object()) return numbers;
+  for (const auto& [key, value] : object.items())
+    if (value.is_number()) numbers.emplace_back(key, value.get<double>());
+  return numbers;
+}
+
 std::string json_library() {
   const auto part = [](int number) { return std::to_string(number); };
   return "nlohmann-json " + part(NLOHMANN_JSON_VERSION_MAJOR) + '.' +

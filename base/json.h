@@ -7,6 +7,8 @@
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace soma {
 
@@ -51,6 +53,8 @@ struct Json::Member {
 
 // The number that `key` has in the object that `text` holds; nothing where there is none.
 std::optional<double> json_number(std::string_view text, const char* key);
+// All numbers of that object by their keys, in order; nothing where it is no object.
+std::vector<std::pair<std::string, double>> json_numbers(std::string_view text);
 std::string json_library();  // name and version
 
 }  // namespace soma

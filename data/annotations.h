@@ -12,7 +12,7 @@ namespace soma {
 struct Sample {
   std::string id;         // unique; the file's stem, or the competition's id
   std::string file_name;  // as the data set names it (COCO file_name; else the base name)
-  std::string path;       // where the image lies
+  std::string path;       // where the image lies; "" where that is not known
   std::string group;      // plate or well when the data names it; else empty
   int64_t height = 0, width = 0;
   int64_t coco_id = 0;  // image_id of a COCO file; else 1-based position
@@ -28,6 +28,8 @@ struct Dataset {
 
 // Reads DATA. images_dir "" means beside the annotation file. Error: one line.
 Dataset read_dataset(const std::string& data, const std::string& images_dir = "");
+// A COCO file whose images need not be there: their sizes are those that it gives, their paths "".
+Dataset read_coco_alone(const std::string& json);
 // Images only: any mix of files, folders and globs, sorted, no duplicates; sizes from the headers.
 Dataset list_images(const std::vector<std::string>& paths);
 

@@ -88,6 +88,14 @@ Image to_rgb(const Image& image) {
   return picture;
 }
 
+Image first_channel(const Image& image) {
+  Image picture{image.height, image.width, 1, {}};
+  const auto channels = static_cast<size_t>(image.channels);
+  for (size_t i = 0; i < image.pixels.size(); i += channels)
+    picture.pixels.push_back(image.pixels[i]);
+  return picture;
+}
+
 void blend(Image& picture, int64_t y, int64_t x, Color color, double share) {
   if (y < 0 || x < 0 || y >= picture.height || x >= picture.width) return;
   uint8_t* pixel = &picture.pixels[static_cast<size_t>((y * picture.width + x) * 3)];

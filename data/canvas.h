@@ -16,7 +16,8 @@ inline constexpr Color kBlack{0, 0, 0}, kWhite{255, 255, 255}, kGreen{40, 220, 9
     kRed{255, 60, 60}, kBlue{70, 140, 255}, kGray{150, 150, 150};
 
 Image blank_picture(int64_t height, int64_t width, Color color);
-Image to_rgb(const Image& image);  // gray or RGB in, RGB out
+Image to_rgb(const Image& image);         // gray or RGB in, RGB out
+Image first_channel(const Image& image);  // of a gray picture in RGB: the gray
 
 // Moves one pixel towards the colour by `share`, 0 to 1. Outside the picture nothing happens.
 void blend(Image& picture, int64_t y, int64_t x, Color color, double share);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "data/coco_records.h"
+#include "data/image_formats.h"
 #include "data/sources.h"
 #include "masks/polygon.h"
 
@@ -15,11 +16,9 @@ namespace {
 
 class CocoReader {
  public:
-  CocoReader(const std::string& path, const std::string& images_dir) : path_(path) {
-    const std::string beside = folder_of(path);
-    roots_ = {beside, beside + "/images", beside + "/" + stem_of(path)};
-    if (!images_dir.empty()) roots_ = {images_dir};
-  }
+  // Without folders to look in, images are what the file says of them.
+  CocoReader(const std::string& path, std::vector<std::string> roots)
+      : path_(path), roots_(std::move(roots)) {}
 
   Dataset read() {
     bool images_seen = false, again = false;
@@ -55,7 +54,12 @@ class CocoReader {
     sample.coco_id = *record.id;
     sample.height = record.height.value_or(0), sample.width = record.width.value_or(0);
     sample.path = find_file(sample.file_name);
-    if (sample.path.empty()) {
+    if (roots_.empty()) {
+      check(sample.height > 0 && sample.width > 0, record.place, "needs a height and a width");
+      check_image_size(record.place, sample.height, sample.width);
+      images_[*record.id] = std::ssize(dataset_.samples);
+      dataset_.samples.push_back(std::move(sample));
+    } else if (sample.path.empty()) {
       warnings_.add("image", "left out: no such file in " + roots_.front(), sample.file_name);
     } else if (read_sample_size(sample, warnings_)) {
       images_[*record.id] = std::ssize(dataset_.samples);
@@ -173,7 +177,11 @@ class CocoReader {
 }  // namespace
 
 Dataset read_coco(const std::string& json, const std::string& images_dir) {
-  return CocoReader(json, images_dir).read();
+  const std::string beside = folder_of(json);
+  if (!images_dir.empty()) return CocoReader(json, {images_dir}).read();
+  return CocoReader(json, {beside, beside + "/images", beside + "/" + stem_of(json)}).read();
 }
+
+Dataset read_coco_alone(const std::string& json) { return CocoReader(json, {}).read(); }
 
 }  // namespace soma

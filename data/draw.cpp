@@ -170,6 +170,11 @@ Image draw_marks(const Image& image, std::span<const Mark> marks, const DrawStyl
   return picture;
 }
 
+Image brightened(const Image& image) {
+  const Image picture = draw_marks(image, {});
+  return image.channels == 1 ? first_channel(picture) : picture;
+}
+
 Image with_title(const Image& picture, std::span<const TitlePart> title) {
   const int64_t scale = picture.width >= 500 ? 2 : 1, bar = text_height(scale) + 6 * scale;
   Image result = blank_picture(picture.height + bar, picture.width, kDark);

@@ -38,6 +38,9 @@ std::vector<Mark> hit_marks(std::span<const Instance> truths,
 // The image in RGB with the marks drawn in order. Error when a mask has another size.
 Image draw_marks(const Image& image, std::span<const Mark> marks, const DrawStyle& style = {});
 
+// The image as draw_marks() shows it without marks; gray stays gray.
+Image brightened(const Image& image);
+
 // The picture under a dark line of text. Parts of the text can have colours of their own.
 struct TitlePart {
   std::string text;

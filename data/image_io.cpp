@@ -210,19 +210,20 @@ LabelImage read_labels(const std::string& path) {
   return image;
 }
 
-std::string write_labels(const std::string& stem, const LabelImage& image) {
-  check(static_cast<int64_t>(image.labels.size()) == image.height * image.width, stem, "labels of ",
+LabelFile encode_labels(const LabelImage& image, const std::string& name) {
+  check(static_cast<int64_t>(image.labels.size()) == image.height * image.width, name, "labels of ",
         image.width, "x", image.height, " must be as many, got ", image.labels.size());
   const auto most = std::max_element(image.labels.begin(), image.labels.end());
-  if (most != image.labels.end() && *most > UINT16_MAX) {
-    const std::string path = stem + ".tif";
-    write_file_atomically(path, encode_tiff(image, path));
-    return path;
-  }
+  if (most != image.labels.end() && *most > UINT16_MAX)
+    return {".tif", encode_tiff(image, name + ".tif")};
   const vector<uint16_t> narrow(image.labels.begin(), image.labels.end());
-  const std::string path = stem + ".png";
-  write_file_atomically(path, encode_png({narrow.data(), image.height, image.width, 1, 16}));
-  return path;
+  return {".png", encode_png({narrow.data(), image.height, image.width, 1, 16})};
+}
+
+std::string write_labels(const std::string& stem, const LabelImage& image) {
+  const LabelFile file = encode_labels(image, stem);
+  write_file_atomically(stem + file.extension, file.bytes);
+  return stem + file.extension;
 }
 
 }  // namespace soma

@@ -42,6 +42,13 @@ struct LabelImage {
   std::vector<uint32_t> labels;
 };
 LabelImage read_labels(const std::string& path);
+// The bytes of a file of labels: 16-bit PNG, 32-bit TIFF above 65,535 of them (Error without
+// libtiff; names `name`).
+struct LabelFile {
+  std::string extension;  // ".png" or ".tif"
+  std::string bytes;
+};
+LabelFile encode_labels(const LabelImage& labels, const std::string& name);
 // 16-bit PNG at `stem`.png; 32-bit TIFF at `stem`.tif above 65,535 labels. Returns the path.
 std::string write_labels(const std::string& stem, const LabelImage& labels);
 

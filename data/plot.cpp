@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "base/check.h"
-#include "data/plot_axis.h"
+#include "data/plot_frame.h"
 
 namespace soma {
 namespace {
@@ -29,62 +28,15 @@ Color paler(Color color) {
   return {pale(color.red), pale(color.green), pale(color.blue)};
 }
 
-// Half the distance between bars.
-double half_bar(const Series& bars) {
-  double least = std::numeric_limits<double>::infinity();
-  for (size_t i = 1; i < bars.x.size(); ++i) least = std::min(least, bars.x[i] - bars.x[i - 1]);
-  return std::isfinite(least) && least > 0 ? least / 2 : 0.5;
+PlotMargins margins_of(const Plot& plot) {
+  return {plot.y_label.empty() ? 84 : 108, plot.title.empty() ? 20 : 48, 24,
+          plot.x_label.empty() ? 36 : 62};
 }
 
-struct Frame {
-  PixelBox area;  // inside the axes
-  Axis x, y;
-
-  Point at(double x_value, double y_value) const { return {x.place(x_value), y.place(y_value)}; }
-};
-
-Frame make_frame(const Plot& plot) {
-  const bool log_y = plot.log_y && !plot.diagonal;
-  ValueRange x, y;
-  bool bars = false;
-  for (const Series& one : plot.series) {
-    const bool is_bars = one.kind == SeriesKind::bars;
-    bars |= is_bars;
-    for (size_t i = 0; i < one.x.size(); ++i) {
-      if (!std::isfinite(one.x[i]) || !std::isfinite(one.y[i])) continue;
-      if (log_y && one.y[i] <= 0) continue;
-      x.add(one.x[i] - (is_bars ? half_bar(one) : 0));
-      x.add(one.x[i] + (is_bars ? half_bar(one) : 0));
-      y.add(one.y[i]);
-    }
-  }
-  if ((bars || plot.from_zero) && !log_y) y.add(0);
-  if (plot.diagonal) {
-    x.add(y);
-    x = x.rounded(false);
-    y = x;
-  }
-  Frame frame;
-  const int64_t top = plot.title.empty() ? 20 : 48, left = plot.y_label.empty() ? 84 : 108;
-  const int64_t bottom = plot.x_label.empty() ? 36 : 62;
-  frame.area = {left, top, plot.width - left - 24, plot.height - top - bottom};
-  const double begin = static_cast<double>(left), floor = static_cast<double>(plot.height - bottom);
-  frame.x = Axis(x, false, begin, begin + static_cast<double>(frame.area.width));
-  frame.y = Axis(y.rounded(log_y), log_y, floor, static_cast<double>(top));
-  return frame;
-}
-
-void draw_x_ticks(Image& picture, const Plot& plot, const Frame& frame) {
-  std::vector<Tick> ticks = frame.x.ticks(7);
-  if (!plot.x_names.empty()) {
-    ticks.clear();
-    for (size_t i = 0; i < plot.x_names.size(); ++i) {
-      ticks.push_back({static_cast<double>(i), plot.x_names[i]});
-    }
-  }
+void draw_x_ticks(Image& picture, const Plot& plot, const PlotFrame& frame) {
   const int64_t floor = frame.area.y + frame.area.height;
   int64_t free_from = 0;  // labels that would run into the one before are left out
-  for (const Tick& tick : ticks) {
+  for (const Tick& tick : x_ticks(plot, frame, 7)) {
     const int64_t x = std::llround(frame.x.place(tick.value));
     if (x < frame.area.x || x > frame.area.x + frame.area.width) continue;
     fill_box(picture, {x, frame.area.y, 1, frame.area.height}, kGrid);
@@ -96,7 +48,7 @@ void draw_x_ticks(Image& picture, const Plot& plot, const Frame& frame) {
   }
 }
 
-void draw_y_ticks(Image& picture, const Frame& frame) {
+void draw_y_ticks(Image& picture, const PlotFrame& frame) {
   for (const Tick& tick : frame.y.ticks(6)) {
     const int64_t y = std::llround(frame.y.place(tick.value));
     fill_box(picture, {frame.area.x, y, frame.area.width, 1}, kGrid);
@@ -105,7 +57,7 @@ void draw_y_ticks(Image& picture, const Frame& frame) {
   }
 }
 
-void draw_axes(Image& picture, const Plot& plot, const Frame& frame) {
+void draw_axes(Image& picture, const Plot& plot, const PlotFrame& frame) {
   draw_x_ticks(picture, plot, frame);
   draw_y_ticks(picture, frame);
   const PixelBox& area = frame.area;
@@ -123,7 +75,7 @@ void draw_frame_lines(Image& picture, const PixelBox& area) {
   fill_box(picture, {area.x, area.y + area.height, area.width, 2}, kInk);
 }
 
-void draw_curve(Image& picture, const Frame& frame, const std::vector<double>& x,
+void draw_curve(Image& picture, const PlotFrame& frame, const std::vector<double>& x,
                 const std::vector<double>& y, Color color, double width) {
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t before = i > 0 ? i - 1 : i;
@@ -133,22 +85,7 @@ void draw_curve(Image& picture, const Frame& frame, const std::vector<double>& x
   }
 }
 
-// The mean of the values around each; gaps are left out.
-std::vector<double> running_mean(const std::vector<double>& values) {
-  const size_t reach = values.size() / 80;
-  std::vector<double> means;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t last = std::min(values.size(), i + reach + 1);
-    double sum = 0, count = 0;
-    for (size_t j = i - std::min(i, reach); j < last; ++j) {
-      if (std::isfinite(values[j])) sum += values[j], ++count;
-    }
-    means.push_back(sum / count);
-  }
-  return means;
-}
-
-void draw_bars(Image& picture, const Frame& frame, const Series& bars, Color color) {
+void draw_bars(Image& picture, const PlotFrame& frame, const Series& bars, Color color) {
   const double half = half_bar(bars) * (bars.x.size() > 30 ? 0.96 : 0.86);
   const double floor = static_cast<double>(frame.area.y + frame.area.height);
   for (size_t i = 0; i < bars.x.size(); ++i) {
@@ -163,7 +100,7 @@ void draw_bars(Image& picture, const Frame& frame, const Series& bars, Color col
   }
 }
 
-void draw_series(Image& picture, const Frame& frame, const Series& one, Color color) {
+void draw_series(Image& picture, const PlotFrame& frame, const Series& one, Color color) {
   if (one.kind == SeriesKind::bars) return draw_bars(picture, frame, one, color);
   if (one.kind == SeriesKind::points) {
     for (size_t i = 0; i < one.x.size(); ++i) {
@@ -175,7 +112,7 @@ void draw_series(Image& picture, const Frame& frame, const Series& one, Color co
   if (one.trend) draw_curve(picture, frame, one.x, running_mean(one.y), color, 2.5);
 }
 
-void draw_legend(Image& picture, const Plot& plot, const Frame& frame) {
+void draw_legend(Image& picture, const Plot& plot, const PlotFrame& frame) {
   int64_t width = 0, lines = 0;
   for (const Series& one : plot.series) {
     if (one.name.empty()) continue;
@@ -206,7 +143,7 @@ Image draw_plot(const Plot& plot) {
     empty &= one.x.empty();
   }
   Image picture = blank_picture(plot.height, plot.width, kWhite);
-  const Frame frame = make_frame(plot);
+  const PlotFrame frame = frame_of(plot, margins_of(plot));
   draw_axes(picture, plot, frame);
   if (plot.diagonal) {
     draw_line(picture, frame.at(frame.x.low(), frame.x.low()),
@@ -225,13 +162,16 @@ Image draw_plot(const Plot& plot) {
 }
 
 Series histogram(std::span<const double> values, int bins) {
+  ValueRange range;
+  for (const double value : values) range.add(value);
+  if (range.empty()) return {.kind = SeriesKind::bars};
+  return histogram(values, bins, range.low, range.high > range.low ? range.high : range.low + 1);
+}
+
+Series histogram(std::span<const double> values, int bins, double low, double high) {
   check(bins >= 1 && bins <= 100000, "histogram", "expected 1 to 100,000 bins, got ", bins);
   Series result;
   result.kind = SeriesKind::bars;
-  ValueRange range;
-  for (const double value : values) range.add(value);
-  if (range.empty()) return result;
-  const double low = range.low, high = range.high > low ? range.high : low + 1;
   const double width = (high - low) / bins;
   for (int i = 0; i < bins; ++i) result.x.push_back(low + (i + 0.5) * width);
   result.y.resize(static_cast<size_t>(bins));

@@ -26,6 +26,7 @@ struct Plot {
   bool from_zero = false;  // the y axis begins at 0, as with bars
   bool diagonal =
       false;  // the line y = x and equal ranges, for one count against another; never logarithmic
+  bool unit = false;  // both axes span 0 to 1 at least
   int64_t width = 880, height = 520;
 };
 // Error when a series has unlike numbers of x and y or the size is below 200 x 150.
@@ -34,5 +35,7 @@ Image draw_plot(const Plot& plot);
 // How many values fall into each of `bins` equal bins from the least to the greatest; values that
 // are no number are left out.
 Series histogram(std::span<const double> values, int bins);
+// The same over a given range; values outside it count in the outermost bins.
+Series histogram(std::span<const double> values, int bins, double low, double high);
 
 }  // namespace soma

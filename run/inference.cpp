@@ -59,21 +59,27 @@ std::string weights_of(const std::string& model) {
   fail(model, "has no weights/best.safetensors; give a run folder or a weights file");
 }
 
+LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
+                       const std::vector<std::string>& overrides, Device device) {
+  const WeightsFile file(weights_of(model));
+  const RunConfig config = config_of(file, config_files, overrides);
+  check_usage(device == Device::cpu || config.test.precision == Precision::f32, "test.precision",
+              "bf16 is for the CPU, not for ", name_of(device), "; leave it at f32");
+  MaskRcnn network = MaskRcnn::blank(config.model);
+  load_all_weights(network, file, config.input.bgr);
+  move_to(network, device);
+  return {config, network.prepared(config.test.precision)};
+}
+
 LoadedModels load_models(const std::vector<std::string>& models,
                          const std::vector<std::string>& config_files,
                          const std::vector<std::string>& overrides, Device device) {
   std::vector<Member> members;
   RunConfig first;
   for (const std::string& model : models) {
-    const WeightsFile file(weights_of(model));
-    const RunConfig config = config_of(file, config_files, overrides);
-    MaskRcnn network = MaskRcnn::blank(config.model);
-    check_usage(device == Device::cpu || config.test.precision == Precision::f32, "test.precision",
-                "bf16 is for the CPU, not for ", name_of(device), "; leave it at f32");
-    load_all_weights(network, file, config.input.bgr);
-    move_to(network, device);
-    if (members.empty()) first = config;
-    members.push_back({network.prepared(config.test.precision), config.input});
+    LoadedModel loaded = load_model(model, config_files, overrides, device);
+    if (members.empty()) first = loaded.config;
+    members.push_back({std::move(loaded.model), loaded.config.input});
   }
   const size_t weights = first.ensemble.weights.size();
   check_usage(weights == 0 || weights == models.size(), "test.fusion_weights",

@@ -20,6 +20,11 @@ struct LoadedModels {
   Detector detector;
 };
 
+struct LoadedModel {
+  RunConfig config;
+  MaskRcnn model;  // prepared for inference
+};
+
 // The weights file of MODEL: itself, or a run folder's weights/best.safetensors. Error: not there.
 std::string weights_of(const std::string& model);
 
@@ -40,6 +45,8 @@ RunConfig config_of(const WeightsFile& file, const std::vector<std::string>& con
 // (.safetensors, .pth, .pkl; weights/weights_file.h) or a packed program; config_of() finds the
 // configuration. Overrides go on top. Error: one line naming the file, or why the models cannot be
 // joined.
+LoadedModel load_model(const std::string& model, const std::vector<std::string>& config_files,
+                       const std::vector<std::string>& overrides, Device device);
 LoadedModels load_models(const std::vector<std::string>& models,
                          const std::vector<std::string>& config_files,
                          const std::vector<std::string>& overrides, Device device);

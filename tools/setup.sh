@@ -12,9 +12,9 @@ needed=(
   libfmt-dev:fmt/core.h libcli11-dev:CLI/CLI.hpp libtomlplusplus-dev:toml++/toml.h
   nlohmann-json3-dev:nlohmann/json.hpp doctest-dev:doctest/doctest.h
 )
-wanted=()
+wanted=(libcpp-httplib-dev:httplib.h)  # soma serve; a release without it goes without
 if [ "${1:-}" = --ci ]; then
-  wanted=(git:git ccache:ccache clang-format-14:clang-format-14 clang-14:clang++-14
+  wanted+=(git:git ccache:ccache clang-format-14:clang-format-14 clang-14:clang++-14
           libclang-rt-14-dev:libclang_rt.fuzzer-x86_64.a python3-pip:pip3
           debootstrap:debootstrap groff:groff)
 fi

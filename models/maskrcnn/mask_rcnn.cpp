@@ -83,6 +83,11 @@ MaskRcnn::Forward MaskRcnn::forward(const Tensor& images) const {
   return result;
 }
 
+Candidates MaskRcnn::candidates(const Forward& forward, const Tensor& image_size,
+                                bool training) const {
+  return rpn_.candidates(forward.rpn, image_size, training);
+}
+
 Proposals MaskRcnn::proposals(const Forward& forward, const Tensor& image_size,
                               bool training) const {
   return rpn_.proposals(forward.rpn, image_size, training);

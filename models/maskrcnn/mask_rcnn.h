@@ -67,6 +67,7 @@ class MaskRcnn : public Module {
                 const GroundTruth& truth, const StepId& step) const;
 
   // The stages of detection.
+  Candidates candidates(const Forward& forward, const Tensor& image_size, bool training) const;
   Proposals proposals(const Forward& forward, const Tensor& image_size, bool training) const;
   BoxOutputs box_outputs(const std::vector<Variable>& features, const Proposals& proposals,
                          int stage = 0) const;

@@ -1,6 +1,7 @@
 #include "models/maskrcnn/rpn.h"
 
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "models/maskrcnn/anchors.h"
@@ -27,13 +28,9 @@ Conv2d make_conv(int in, int out, int kernel, bool relu, Init& init) {
                 {.pad = kernel / 2, .relu = relu});
 }
 
-// The best anchors of one level, decoded.
-struct Candidates {
-  Tensor boxes, scores;  // f32 [N, k, 4], [N, k]
-};
-
-Candidates best_of_level(const Tensor& logits, const Tensor& deltas, const Tensor& anchors,
-                         int64_t limit) {
+// The best anchors of one level, decoded: boxes f32 [N, k, 4], scores f32 [N, k].
+std::pair<Tensor, Tensor> best_of_level(const Tensor& logits, const Tensor& deltas,
+                                        const Tensor& anchors, int64_t limit) {
   const int64_t images = logits.extent(0), count = logits.extent(1);
   const TopK top = top_k(logits.to(DType::f32), limit);
   const int64_t k = top.index.extent(1);
@@ -87,18 +84,17 @@ RpnOutputs Rpn::operator()(const std::vector<Variable>& features, int64_t height
   return outputs;
 }
 
-Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const {
-  const int64_t images = image_size.extent(0);
+Candidates Rpn::candidates(const RpnOutputs& outputs, const Tensor& image_size,
+                           bool training) const {
   const int pre = training ? config_.rpn_pre_nms_train : config_.rpn_pre_nms_test;
-  const int post = training ? config_.rpn_post_nms_train : config_.rpn_post_nms_test;
   std::vector<Tensor> boxes, scores, groups;
   for (size_t level = 0; level < outputs.logits.size(); ++level) {
-    const Candidates best = best_of_level(
+    const auto [box, score] = best_of_level(
         outputs.logits[level].value(), outputs.deltas[level].value(), outputs.anchors[level], pre);
-    boxes.push_back(best.boxes);
-    scores.push_back(best.scores);
-    groups.push_back(Tensor::full(best.scores.shape(), static_cast<double>(level), DType::i32,
-                                  best.scores.device()));
+    boxes.push_back(box);
+    scores.push_back(score);
+    groups.push_back(
+        Tensor::full(score.shape(), static_cast<double>(level), DType::i32, score.device()));
   }
   const Tensor all_boxes = joined(boxes, 1), all_groups = joined(groups, 1);
   Tensor all_scores = joined(scores, 1);
@@ -106,11 +102,17 @@ Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bo
   if (config_.rpn_sigmoid_scores) all_scores = sigmoid(all_scores).value();
   filter_boxes(all_boxes, all_scores, image_size,
                {config_.rpn_min_side, config_.rpn_min_side == 0});
-  const Kept kept = nms(all_boxes, all_scores, all_groups, {config_.rpn_nms, post});
-  const int64_t count = all_boxes.extent(1);
+  return {all_boxes, all_scores, all_groups};
+}
+
+Proposals Rpn::proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const {
+  const int post = training ? config_.rpn_post_nms_train : config_.rpn_post_nms_test;
+  const Candidates from = candidates(outputs, image_size, training);
+  const Kept kept = nms(from.boxes, from.scores, from.level, {config_.rpn_nms, post});
+  const int64_t images = image_size.extent(0), count = from.boxes.extent(1);
   const Tensor index = flatten_index(kept.index, count);
-  const Tensor best = gather_rows(all_boxes.reshape({images * count, 4}), index).value();
-  const Tensor score = gather_rows(all_scores.reshape({images * count, 1}), index).value();
+  const Tensor best = gather_rows(from.boxes.reshape({images * count, 4}), index).value();
+  const Tensor score = gather_rows(from.scores.reshape({images * count, 1}), index).value();
   return {best.reshape({images, post, 4}), score.reshape({images, post}), kept.count};
 }
 

@@ -19,6 +19,13 @@ struct RpnOutputs {
   std::vector<Tensor> anchors;   // per level f32 [A_l, 4]
 };
 
+// The best anchors of every level, decoded and clipped: what NMS chooses proposals from. B boxes.
+struct Candidates {
+  Tensor boxes;   // f32 [N, B, 4], level after level, descending score within each
+  Tensor scores;  // f32 [N, B]; -inf: not finite or too small
+  Tensor level;   // i32 [N, B]; 0 is P2
+};
+
 struct Proposals {
   Tensor boxes;   // f32 [N, P, 4], descending score, clipped to the image
   Tensor scores;  // f32 [N, P]
@@ -44,8 +51,11 @@ class Rpn : public Module {
 
   // features P2..P6; padded height and width of the network's input.
   RpnOutputs operator()(const std::vector<Variable>& features, int64_t height, int64_t width) const;
+  // As many of each level as training or test allows. No gradient. Error in training, where the
+  // configuration asks for it: not all are finite.
+  Candidates candidates(const RpnOutputs& outputs, const Tensor& image_size, bool training) const;
   // Best boxes of all levels after NMS per level, at training's or test's limits. No gradient.
-  // Error in training, where the configuration asks for it: not all are finite.
+  // Error as candidates().
   Proposals proposals(const RpnOutputs& outputs, const Tensor& image_size, bool training) const;
   RpnSamples sample(const RpnOutputs& outputs, const GroundTruth& truth, const StepId& step) const;
   // The same for columns that were drawn elsewhere (parity with other frameworks).

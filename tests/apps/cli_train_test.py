@@ -15,6 +15,7 @@ from pathlib import Path
 from cli_support import SOMA, TINY, Case, main, soma
 
 LOSSES = ["loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box", "loss_mask"]
+PICTURES = ("plots", "validation")  # folders; cli_pages_test.py looks at them
 KEYS = ["iteration", "total_loss", *LOSSES, "lr", "images_per_s", "max_mem_mb"]
 
 
@@ -60,8 +61,11 @@ class TrainCase(Case):
 class Run(TrainCase):
     def test_the_folder(self):
         run = self.train("run", "train.iterations=6")
-        names = {str(name) for name in files_of(run)}
+        names = {str(name) for name in files_of(run) if name.parts[0] not in PICTURES}
+        events = {name for name in names if name.startswith("events.out.tfevents.")}
+        self.assertEqual(len(events), 1)
         expected = {"config.toml", "env.txt", "log.txt", "metrics.jsonl", "results.csv", ".lock"}
+        expected |= {"report.html", *events}
         weights = {f"weights/{name}.safetensors" for name in ["last", "best", "state"]}
         self.assertEqual(names, expected | weights)
         lines = self.metrics(run)

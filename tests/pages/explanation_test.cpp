@@ -1,0 +1,101 @@
+// A tiny model with drawn weights: what the page shows must be what detect() finds.
+#include "pages/explanation.h"
+
+#include <doctest/doctest.h>
+
+#include "pages/explain_page.h"
+
+namespace soma {
+namespace {
+
+bool has(const std::string& where, const std::string& what) {
+  return where.find(what) != std::string::npos;
+}
+
+ModelConfig tiny() {
+  ModelConfig config;
+  TestConfig test;
+  apply_preset("cells", config, test);
+  config.backbone = "resnet18";
+  config.backbone_width = 8;
+  config.fpn_channels = 8;
+  config.box_channels = 16;
+  config.mask_channels = 8;
+  config.mask_convs = 1;
+  config.classes = {"a", "<b>"};
+  config.anchors = {{8}, {16}, {32}, {64}, {128}};
+  config.rpn_pre_nms_test = 100;
+  config.rpn_post_nms_test = 50;
+  return config;
+}
+
+Image noise(int64_t height, int64_t width) {
+  Image image{height, width, 1, {}};
+  uint32_t state = 1;
+  for (int64_t i = 0; i < height * width; ++i)
+    image.pixels.push_back(static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24));
+  return image;
+}
+
+InputConfig plain_input() {
+  InputConfig input;
+  input.min_size = {0};
+  return input;
+}
+
+}  // namespace
+
+TEST_CASE("an explanation holds each stage, and its end is what detect() finds") {
+  const MaskRcnn model = MaskRcnn(tiny(), 3).prepared();
+  const Image image = noise(70, 90);
+  TestConfig test;
+  test.score = 0.05;
+  test.max_detections = 12;
+  const Explanation found = explain(model, image, plain_input(), test);
+  const NetworkInput input = preprocess(image, plain_input());
+  const auto expected = model.detect(input.images, input.size_tensor(), {{70, 90, 1, 1}}, test)[0];
+  REQUIRE(!expected.empty());
+  REQUIRE(found.pasted.size() == expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CHECK(found.pasted[i].mask == expected[i].mask);
+    CHECK(found.pasted[i].score == expected[i].score);
+  }
+  REQUIRE(found.levels.size() == 5);
+  CHECK(found.levels[0].height == 18);  // 70 / 4, rounded up; the padding to 96 is left out
+  CHECK(found.levels[0].width == 23);
+  CHECK(found.levels[0].strength.width == 23);
+  CHECK(found.levels[0].channels.size() == 8);
+  CHECK(found.levels[1].step == 8);
+  CHECK(found.proposals.size() <= 50);
+  CHECK(found.candidates.size() >= found.proposals.size());
+  for (const ExplainedDetection& one : found.detections) {
+    CHECK(one.proposal >= 0);
+    REQUIRE(one.class_scores.size() == 3);
+    CHECK(one.class_scores[static_cast<size_t>(one.class_index)] == one.score);
+    CHECK(one.mask_logits.size() == 28 * 28);
+    CHECK(one.crop.channels == 1);
+    CHECK(one.pooled.width == 14);
+  }
+  const std::string html = explain_page(found, {"x'<y>\n.png", "m", {"a", "<b>"}, {"n<o>"}, 0.5});
+  CHECK(has(html, "<h1>How the model sees x&#39;&lt;y&gt;\n.png</h1>"));
+  CHECK(has(html, "n&lt;o&gt;"));
+  CHECK_FALSE(has(html, "<b>"));
+  for (const char* id : {"result", "input", "features", "anchors", "proposals", "cells", "time"})
+    CHECK_MESSAGE(has(html, text("<section id=\"", id, "\"")), id);
+  CHECK(has(html, "<canvas class=\"mask\""));
+}
+
+TEST_CASE("a model that finds nothing is explained, too") {
+  const MaskRcnn model = MaskRcnn(tiny(), 3).prepared();
+  TestConfig test;
+  test.score = 0.999;
+  const Explanation found = explain(model, noise(32, 32), plain_input(), test);
+  CHECK(found.detections.empty());
+  CHECK(found.anchors.empty());
+  const std::string html = explain_page(found, {"x", "m", {"a", "b"}, {}, 0.5});
+  CHECK(has(html, "Nothing was found"));
+  CHECK(has(html, "0 detections score"));
+  CHECK(has(explain_page(explain(model, noise(1, 1), plain_input(), test), {}), "</html>"));
+}
+
+}  // namespace soma
