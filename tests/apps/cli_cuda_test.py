@@ -61,14 +61,14 @@ class Emulator(Case):
             self.assertGreater(launches, 0.3 * TORCHVISIONS_OPERATORS)  # all of them are counted
 
     def test_mixed_precision_follows_f32(self):
-        words = ["train.iterations=10", "train.log_every=5"]
+        words = ["train.iterations=4", "train.log_every=2"]
         full = self.train("full", *words, "--device", "emulator")
         mixed = self.train("mixed", *words, "train.precision=f16", "--device", "emulator")
         for expected, line in zip(full, mixed):
             error = abs(line["total_loss"] - expected["total_loss"])
             self.assertLess(error, 0.03 * expected["total_loss"], line)
             self.assertNotEqual(line["total_loss"], expected["total_loss"])
-        self.assertEqual([line["host_syncs"] for line in mixed], 2 * [0, 0, 0, 0, 1])
+        self.assertEqual([line["host_syncs"] for line in mixed], [0, 1, 0, 1])
         words = ["train", "--data", self.data, "--out", self.root / "x", "--device", "cpu", "--quiet"]
         for precision in ["f16", "bf16"]:
             self.fails(2, f"train.precision: expected f32, or f16 with --device cuda, got {precision}",
