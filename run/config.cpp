@@ -167,7 +167,7 @@ void add_test(Keys& key, TestConfig& test) {
   key("test.fill_holes", test.fill_holes);
   key("test.largest_piece", test.largest_piece);
   key("test.clip_final", test.clip_final);
-  key("test.precision", test.precision, one_of({"f32", "bf16"}));
+  key("test.precision", test.precision, one_of({"f32", "bf16", "f16"}));
   key("test.paste", test.paste.rule, one_of({"torchvision", "detectron2"}));
   key("test.mask_threshold", test.paste.threshold, from(0, 1));
 }

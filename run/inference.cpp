@@ -63,12 +63,15 @@ LoadedModel load_model(const std::string& model, const std::vector<std::string>&
                        const std::vector<std::string>& overrides, Device device) {
   const WeightsFile file(weights_of(model));
   const RunConfig config = config_of(file, config_files, overrides);
-  check_usage(device == Device::cpu || config.test.precision == Precision::f32, "test.precision",
-              "bf16 is for the CPU, not for ", name_of(device), "; leave it at f32");
+  const Precision precision = config.test.precision;
+  check_usage(
+      precision == Precision::f32 || (precision == Precision::bf16) == (device == Device::cpu),
+      "test.precision", "bf16 is for the CPU and f16 for --device cuda, not for ", name_of(device),
+      "; f32 is for both");
   MaskRcnn network = MaskRcnn::blank(config.model);
   load_all_weights(network, file, config.input.bgr);
   move_to(network, device);
-  return {config, network.prepared(config.test.precision)};
+  return {config, network.prepared(precision)};
 }
 
 LoadedModels load_models(const std::vector<std::string>& models,

@@ -196,12 +196,16 @@ Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
 }
 
 MaskRcnn MaskRcnn::prepared(Precision precision) const {
+  const bool half = precision == Precision::f16;
+  check(!half || device() == Device::cuda, "test.precision", "f16 is for devices; use f32 or bf16");
+  const HalfScope scope(half);
+  const Precision packing = half ? Precision::f32 : precision;
   MaskRcnn copy = *this;
-  copy.backbone_.prepare(precision);
-  copy.fpn_.prepare(precision);
-  copy.rpn_.prepare(precision);
-  for (BoxHead& head : copy.box_heads_) head.prepare(precision);
-  copy.mask_head_.prepare(precision);
+  copy.backbone_.prepare(packing);
+  copy.fpn_.prepare(packing);
+  copy.rpn_.prepare(packing);
+  for (BoxHead& head : copy.box_heads_) head.prepare(packing);
+  copy.mask_head_.prepare(packing);
   return copy;
 }
 

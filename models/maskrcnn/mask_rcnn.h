@@ -93,7 +93,7 @@ class MaskRcnn : public Module {
                                               const TestConfig& test) const;
 
   // The immutable model for inference: norms folded, weights packed once. Shares nothing that
-  // training writes. bf16 is for models on the CPU (ops/precision.h).
+  // training writes. bf16 is for models on the CPU, f16 for others (ops/precision.h).
   MaskRcnn prepared(Precision precision = Precision::f32) const;
   const ModelConfig& config() const { return config_; }
   Device device() const { return box_heads_[0].device(); }  // where its parameters are

@@ -82,6 +82,14 @@ class Emulator(Case):
         self.assertGreater(len(found[0]), 0)
         for other in found[1:]:
             self.same_detections(found[0], other)
+        half = self.found("emulator", "test.precision=f16")
+        self.assertNotEqual(half, found[1])
+        self.assertLess(abs(len(half) - len(found[1])), 0.1 * len(found[1]) + 2)
+        self.assertAlmostEqual(half[0]["score"], found[1][0]["score"], delta=0.02)
+        for device, precision in [("cpu", "f16"), ("emulator", "bf16")]:
+            words = ["predict", "--model", self.root / "run", "--images", self.data / "train", "--out",
+                     self.root / "x", "--device", device, f"test.precision={precision}", "--quiet"]
+            self.fails(2, "test.precision: bf16 is for the CPU and f16 for --device cuda", *words)
 
     def test_models_and_views_that_answer_as_one_do_so_here(self):
         words = ["train.iterations=2", "--device", "cpu"]

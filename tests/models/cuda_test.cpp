@@ -65,8 +65,8 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
 }
 
 std::vector<std::vector<Prediction>> detections(Device device, bool half = false) {
-  const HalfScope scope(half);
-  const MaskRcnn model = tiny_model(NormKind::frozen, device).prepared();
+  const MaskRcnn model =
+      tiny_model(NormKind::frozen, device).prepared(half ? Precision::f16 : Precision::f32);
   const Scene scene = tiny_scene();
   const std::vector<ImageFrame> frames(2, {128, 128, 2, 2});
   return model.detect(scene.images.to(device), scene.truth.image_size.to(device), frames, {});
