@@ -28,8 +28,9 @@ meson() { python3 -m mesonbuild.mesonmain "$@"; }
 quietly() {  # a command whose output is of interest only when it fails
   "$@" > "$work/log" 2>&1 < /dev/null || { tail -n 60 "$work/log"; echo "install: failed: $*"; exit 1; }
 }
+# No shared library: the distribution's archives are not made for one.
 quietly meson setup "$work/build" "$here/source" --prefix="$prefix" --libdir=lib -Dtests=false \
-  -Dcpp_args="-isystem$here/deps/include"
+  -Dshared=false -Dcpp_args="-isystem$here/deps/include"
 quietly meson compile -C "$work/build"
 
 # The kernels on this CPU, then the main job once on drawn cells.
