@@ -22,9 +22,10 @@ Rle box_mask(int64_t size, const PixelBox& box) {
 
 Rle disc(int64_t size, double radius) {
   std::vector<uint8_t> pixels;
+  const auto from_centre = [&](int64_t at) { return static_cast<double>(2 * at + 1 - size) / 2; };
   for (int64_t y = 0; y < size; ++y)
     for (int64_t x = 0; x < size; ++x)
-      pixels.push_back(std::hypot(x + 0.5 - size / 2.0, y + 0.5 - size / 2.0) < radius);
+      pixels.push_back(std::hypot(from_centre(x), from_centre(y)) < radius);
   return encode_mask(pixels, size, size);
 }
 
