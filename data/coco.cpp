@@ -2,6 +2,7 @@
 // polygons; annotations with a box only are dropped. Images are looked up beside the file, in
 // images/ or in the folder of the file's name beside it, or under the folder that is given.
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <unordered_map>
 
@@ -105,12 +106,17 @@ class CocoReader {
     instance.class_index = category->second;
     instance.crowd = record.crowd;
     instance.mask.counts.shrink_to_fit();  // a large set is mostly this
-    sample.instances.push_back(std::move(instance));
+    // Doubling would leave a third of a large set's room empty.
+    std::vector<Instance>& all = sample.instances;
+    if (all.size() == all.capacity()) all.reserve(all.size() + all.size() / 8 + 8);
+    all.push_back(std::move(instance));
   }
 
   // At the end and by sorting: a table of hashes of a million ids would be a sixth of all memory.
   void warn_of_repeated_ids() {
     const std::vector<int64_t>& ids = annotation_ids_;
+    if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end())
+      return;  // ascending: none is there twice
     std::vector<uint32_t> order(ids.size());
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(),

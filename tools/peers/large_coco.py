@@ -61,7 +61,7 @@ def peak_of(program, *words):
             child.wait(0.02)
         except subprocess.TimeoutExpired:
             pass
-    assert child.returncode == 0
+    assert child.wait() == 0
     return peak
 
 
