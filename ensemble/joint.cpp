@@ -60,10 +60,14 @@ class Ground {
   int64_t height_, width_;
 };
 
-// sum += x, then / count: means in the order of the branches.
+// sum += x, then / count: means in the order of the branches, in f32 whatever the models compute
+// in.
 class Mean {
  public:
-  void add(const Tensor& x) { sum_ = count_++ == 0 ? x : soma::add(sum_, x).value(); }
+  void add(const Tensor& x) {
+    const Tensor wide = x.to(DType::f32);
+    sum_ = count_++ == 0 ? wide : soma::add(sum_, wide).value();
+  }
   Tensor get() const { return count_ == 1 ? sum_ : scale(sum_, 1.0 / count_).value(); }
 
  private:
@@ -190,7 +194,8 @@ struct Joint {
       here.boxes = grounds[0].carry(proposed.boxes, grounds[b]);
       const BoxOutputs out = branches[b].model->box_outputs(passed[b].features, here, stage);
       logits.add(out.logits.value());
-      deltas.add(carry_deltas(out.deltas.value(), branches[b].view, branches[0].view));
+      const Tensor turned = out.deltas.value().to(DType::f32);
+      deltas.add(carry_deltas(turned, branches[b].view, branches[0].view));
     }
     return {logits.get(), deltas.get()};
   }

@@ -56,7 +56,8 @@ Image picture(const View* fold) {
   return image;
 }
 
-MaskRcnn model_of(const ModelConfig& config, uint64_t seed, Device device = Device::cpu) {
+MaskRcnn model_of(const ModelConfig& config, uint64_t seed, Device device = Device::cpu,
+                  Precision precision = Precision::f32) {
   MaskRcnn model(config, seed);
   // Initial deltas and logits are next to nothing: widen them so that proposals and classes differ.
   for (const auto& [name, tensor] : state_of(model)) {
@@ -66,7 +67,7 @@ MaskRcnn model_of(const ModelConfig& config, uint64_t seed, Device device = Devi
     for (int64_t i = 0; output && i < tensor.numel(); ++i) values[i] *= 20;
   }
   move_to(model, device);
-  return model.prepared();
+  return model.prepared(precision);
 }
 
 Branch branch(const MaskRcnn& model, const char* name, const Image& image) {
@@ -192,24 +193,30 @@ TEST_CASE("outputs of two models are averaged at every stage") {
           doctest::Approx(1 / (1 + std::exp(-masks.data<float>()[i]))).epsilon(1e-5));
 }
 
-TEST_CASE("on another device: what the CPU finds") {
+TEST_CASE("on another device: what the CPU finds, in f16 nearly") {
   const Image image = picture(nullptr);
-  const auto find = [&](Device device) {
-    const MaskRcnn a = model_of(loose_config(), 3, device), b = model_of(loose_config(), 4, device);
+  const auto find = [&](Device device, Precision precision) {
+    const MaskRcnn a = model_of(loose_config(), 3, device, precision);
+    const MaskRcnn b = model_of(loose_config(), 4, device, precision);
     const std::vector<Branch> branches = {branch(a, "plain", image), branch(b, "plain", image),
                                           branch(a, "thv", image)};
     TestConfig test = loose_test();
     test.max_detections = 12;
     return detect_together(branches, test, kSide, kSide);
   };
-  const SoftDetections expected = find(Device::cpu);
+  const SoftDetections expected = find(Device::cpu, Precision::f32);
   REQUIRE(expected.scores.extent(0) == 12);
   for_each_cuda_order([&](const std::string& how) {
     INFO(how);
-    const SoftDetections found = find(Device::cuda);
+    const SoftDetections found = find(Device::cuda, Precision::f32);
     CHECK(found.boxes.device() == Device::cpu);
     CHECK(found.scores.extent(0) == expected.scores.extent(0));
     CHECK(missing(expected, found) == 0);
+    const SoftDetections half = find(Device::cuda, Precision::f16);
+    REQUIRE(half.scores.extent(0) == expected.scores.extent(0));
+    for (int64_t i = 0; i < 12; ++i)  // both best first; boxes may change places
+      CHECK(half.scores.data<float>()[i] ==
+            doctest::Approx(expected.scores.data<float>()[i]).epsilon(0.02));
   });
 }
 
