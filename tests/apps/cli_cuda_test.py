@@ -82,7 +82,7 @@ class Emulator(Case):
         self.assertGreater(len(found[0]), 0)
         for other in found[1:]:
             self.same_detections(found[0], other)
-        half = self.found("emulator", "test.precision=f16")
+        half = self.found("emulator", *models, "test.precision=f16")
         self.assertNotEqual(half, found[1])
         self.assertLess(abs(len(half) - len(found[1])), 0.1 * len(found[1]) + 2)
         self.assertAlmostEqual(half[0]["score"], found[1][0]["score"], delta=0.02)
@@ -130,7 +130,8 @@ class Emulator(Case):
             self.assertEqual(a.read_bytes(), b.read_bytes(), name)
 
     def test_no_memory_left_is_one_line(self):
-        words = ["--data", self.data, "--out", self.root / "full", "--device", "emulator", "--quiet", *SMALL]
+        words = ["--data", self.data, "--out", self.root / "no memory", "--device", "emulator", "--quiet",
+                 *SMALL]
         card = dict(os.environ, SOMA_EMULATOR_MEMORY="1000000")
         run = self.fails(1, "memory: the card has no ", "train", *words, env=card)
         self.assertRegex(run.stderr, r"no \d+ bytes left \(\d+ in use\); use smaller images, crops "
