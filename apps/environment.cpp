@@ -42,6 +42,7 @@ std::string devices() {
               why.empty() ? "" : ", which cannot be used: ", why);
 }
 
+// cuBLASLt and cuDNN; nothing in a build without CUDA.
 std::string gpu_library_words() {
   std::string result;
   if constexpr (kCudaBuilt) {
@@ -67,7 +68,8 @@ Facts environment() {
                  {"memory", proc_value("/proc/meminfo", "MemTotal")},
                  {"devices", devices()},
                  {"libraries", json_library()}};
-  if constexpr (kCudaBuilt) facts.emplace_back("gpu libraries", gpu_library_words());
+  const std::string libraries = gpu_library_words();
+  if (!libraries.empty()) facts.emplace_back("gpu libraries", libraries);
   return facts;
 }
 
