@@ -265,50 +265,51 @@ int fused(void*, const void* alpha1, void* x, const void* x_data, void* filter,
   return nvidia::kSuccess;
 }
 
-void check_backward(const void* alpha, const void* beta, int algorithm, void* workspace,
-                    size_t bytes) {
-  check_factors(alpha, beta);
-  check(algorithm == dnn::kBackward1, kWho, "algorithm ", algorithm,
+struct BackwardCall {
+  const void *alpha, *beta;
+  int algorithm;
+  void* workspace;
+  size_t bytes;
+};
+
+// grad (of `extents`) = sums of dy times `other`; place(x, filter) picks from an element's index in
+// x and in the filter those of the gradient and of the other.
+template <class Place>
+int backward(const Shape& s, const BackwardCall& call, const Extents& extents, const void* dy,
+             const void* other, void* grad, Place place) {
+  check_factors(call.alpha, call.beta);
+  check(call.algorithm == dnn::kBackward1, kWho, "algorithm ", call.algorithm,
         " does not give the same bits every time");
-  check_workspace(true, workspace, bytes);
+  check_workspace(true, call.workspace, call.bytes);
+  Sums sums(extents);
+  in_device_memory(kWho, [&] {
+    use_workspace(true, call.workspace);
+    with_type(s.x.type, [&](auto type) {
+      using T = decltype(type);
+      each_product(s, [&](int64_t xi, int64_t wi, int64_t i) {
+        const auto [at, from] = place(xi, wi);
+        sums[at] += value<T>(dy, i) * value<T>(other, from);
+      });
+      store<T>(grad, sums);
+    });
+  });
+  return nvidia::kSuccess;
 }
 
 int backward_data(void*, const void* alpha, void* filter, const void* filter_data, void* dy,
                   const void* dy_data, void* convolution, int algorithm, void* workspace,
                   size_t bytes, const void* beta, void* dx, void* dx_data) {
   const Shape s = shape_of(dx, filter, convolution, dy);
-  check_backward(alpha, beta, algorithm, workspace, bytes);
-  Sums sums(s.x);
-  in_device_memory(kWho, [&] {
-    use_workspace(true, workspace);
-    with_type(s.x.type, [&](auto type) {
-      using T = decltype(type);
-      each_product(s, [&](int64_t xi, int64_t wi, int64_t i) {
-        sums[xi] += value<T>(dy_data, i) * value<T>(filter_data, wi);
-      });
-      store<T>(dx_data, sums);
-    });
-  });
-  return nvidia::kSuccess;
+  return backward(s, {alpha, beta, algorithm, workspace, bytes}, s.x, dy_data, filter_data, dx_data,
+                  [](int64_t xi, int64_t wi) { return std::pair(xi, wi); });
 }
 
 int backward_filter(void*, const void* alpha, void* x, const void* x_data, void* dy,
                     const void* dy_data, void* convolution, int algorithm, void* workspace,
                     size_t bytes, const void* beta, void* filter, void* filter_data) {
   const Shape s = shape_of(x, filter, convolution, dy);
-  check_backward(alpha, beta, algorithm, workspace, bytes);
-  Sums sums(s.filter);
-  in_device_memory(kWho, [&] {
-    use_workspace(true, workspace);
-    with_type(s.x.type, [&](auto type) {
-      using T = decltype(type);
-      each_product(s, [&](int64_t xi, int64_t wi, int64_t i) {
-        sums[wi] += value<T>(dy_data, i) * value<T>(x_data, xi);
-      });
-      store<T>(filter_data, sums);
-    });
-  });
-  return nvidia::kSuccess;
+  return backward(s, {alpha, beta, algorithm, workspace, bytes}, s.filter, dy_data, x_data,
+                  filter_data, [](int64_t xi, int64_t wi) { return std::pair(wi, xi); });
 }
 
 }  // namespace

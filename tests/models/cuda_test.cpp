@@ -10,6 +10,7 @@
 #include "nn/optimizer.h"
 #include "tensor/device_memory.h"
 #include "tests/models/tiny.h"
+#include "tests/support/close.h"
 #include "tests/support/cuda_orders.h"
 
 namespace soma::test {
@@ -49,19 +50,6 @@ Step training_step(NormKind norm, Device device, bool half = false, double scale
     if (variable->grad().defined()) step.gradients[name] = variable->grad().to_vector<float>();
   }
   return step;
-}
-
-// Within `tolerance` of the largest element of either.
-void check_close(const std::vector<float>& actual, const std::vector<float>& expected,
-                 double tolerance) {
-  REQUIRE(actual.size() == expected.size());
-  double largest = 1e-3, worst = 0;
-  for (const float value : expected) largest = std::max(largest, std::abs(double{value}));
-  for (size_t i = 0; i < actual.size(); ++i) {
-    const double difference = std::abs(double{actual[i]} - double{expected[i]});
-    worst = difference <= worst ? worst : difference;  // NaN counts
-  }
-  CHECK(worst <= tolerance * largest);
 }
 
 std::vector<std::vector<Prediction>> detections(Device device, bool half = false) {

@@ -3,9 +3,6 @@
 // f32, so that results are off by a rounding of the result, and of what is summed on the way.
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "ops/bias_grad.h"
 #include "ops/conv2d.h"
 #include "ops/conv_transpose2d.h"
@@ -13,6 +10,7 @@
 #include "ops/linear.h"
 #include "ops/max_pool2d.h"
 #include "ops/resize.h"
+#include "tests/support/close.h"
 #include "tests/support/cuda_orders.h"
 #include "tests/support/op_test.h"
 
@@ -49,14 +47,7 @@ Results results_of(const std::vector<Tensor>& inputs, DType dtype, Device device
 // Within `roundings` roundings of f16 of the largest element.
 void check_near(const std::vector<float>& actual, const std::vector<float>& expected,
                 double roundings) {
-  REQUIRE(actual.size() == expected.size());
-  double largest = 1e-3, worst = 0;
-  for (const float value : expected) largest = std::max(largest, std::abs(double{value}));
-  for (size_t i = 0; i < actual.size(); ++i) {
-    const double difference = std::abs(double{actual[i]} - double{expected[i]});
-    worst = difference <= worst ? worst : difference;  // NaN counts
-  }
-  CHECK(worst <= roundings / 2048 * largest);
+  check_close(actual, expected, roundings / 2048);
 }
 
 void check_half(const std::string& name, const std::vector<Shape>& shapes, const Run& run) {
