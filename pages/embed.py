@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes text files as C++ constants: embed.py OUT.cpp FILE ...; style.css becomes embedded::style."""
+"""Writes text files as C++ constants; style.css becomes embedded::style.
+
+Usage: embed.py OUT.cpp FILE ...
+"""
 import sys
 from pathlib import Path
 

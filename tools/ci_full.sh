@@ -41,8 +41,8 @@ cuda() {  # a binary that starts here, then every architecture; no card is neede
   fi
   job "a CUDA binary without a card" 2400 bash -c 'tools/build.sh build-no-card -Dcuda=enabled \
     -Dtests=false && tools/no_card.sh build-no-card'
-  job "CUDA by nvcc, every architecture" 3000 bash -c 'TARGETS=build.ninja tools/build.sh build-cuda \
-    -Dcuda=enabled -Dgpu_archs=all && tools/check_cuda.py build-cuda'
+  job "CUDA by nvcc, every architecture" 3000 bash -c 'TARGETS=build.ninja \
+    tools/build.sh build-cuda -Dcuda=enabled -Dgpu_archs=all && tools/check_cuda.py build-cuda'
 }
 
 static() { job "one static file in an empty root" 600 tools/static.sh; }

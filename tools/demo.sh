@@ -19,11 +19,11 @@ step $soma predict --model demo/run --images demo/data/test --out demo/predictio
   --format submission,coco,overlay,labels,measurements
 step $soma show --data demo/data/test.csv --images demo/data/test --out demo/pictures \
   --predictions demo/predictions/submission.csv
-if $soma report --help > /dev/null 2>&1; then step $soma report demo/run; fi
-echo
-echo "\$ $soma eval --data demo/data/test.csv --images demo/data/test --predictions demo/predictions/submission.csv"
-$soma eval --data demo/data/test.csv --images demo/data/test \
-  --predictions demo/predictions/submission.csv --json < /dev/null > demo/score.json
+step $soma report demo/run
+score=($soma eval --data demo/data/test.csv --images demo/data/test
+       --predictions demo/predictions/submission.csv)
+echo; echo "\$ ${score[*]}"
+"${score[@]}" --json < /dev/null > demo/score.json
 python3 - << 'END'
 import json
 score = json.load(open("demo/score.json"))

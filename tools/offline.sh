@@ -45,8 +45,8 @@ cp "$root"/kaggle/input/soma-offline/*/bin/soma "$root/home/offline/soma"
 chmod +x "$root/home/offline/soma"
 in_root /home/offline/soma synth /kaggle/input/sartorius-cell-instance-segmentation \
   --images 8 --size 256x192 --quiet
-in_root bash -c 'cd /kaggle/working && python3 /kaggle/input/soma-offline/*/source/tools/run_notebook.py \
-  /kaggle/input/soma-offline/*/source/examples/kaggle/soma.ipynb' | tee "$root.log"
+in_root bash -c 'cd /kaggle/working && source=$(echo /kaggle/input/soma-offline/*/source) &&
+  python3 "$source/tools/run_notebook.py" "$source/examples/kaggle/soma.ipynb"' | tee "$root.log"
 grep -q "^install: built" "$root.log" || { echo "offline: soma was not built here"; exit 1; }
 lines=$(wc -l < "$root/kaggle/working/submission.csv")
 [ "$lines" -ge 3 ] || { echo "offline: the submission has $lines lines"; exit 1; }

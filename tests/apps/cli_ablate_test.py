@@ -77,7 +77,8 @@ class Ablate(Case):
         self.fails(1, "tells of other settings or data", *self.line("table", other))
 
     def test_what_is_refused(self):
-        self.fails(2, "no model r99 sets a key", *self.line("x", PLAN.replace('["r18"]', '["r99"]')))
+        self.fails(2, "no model r99 sets a key",
+                   *self.line("x", PLAN.replace('["r18"]', '["r99"]')))
         self.fails(2, "--config", "ablate", "--data", self.data, "--val", self.data, "--out", "x")
         self.fails(2, "no such key", *self.line("x", PLAN, "train.rl=3"))
         self.assertFalse((self.root / "x").exists())

@@ -160,7 +160,8 @@ class Ensemble(Case):
 
     def test_what_cannot_be_joined(self):
         out = ["test.fusion_weights=[1, 2, 3]"]
-        self.fails(2, "test.fusion_weights: expected one for each of 2", *self.line([self.a, self.b], "x", *out))
+        self.fails(2, "test.fusion_weights: expected one for each of 2",
+                   *self.line([self.a, self.b], "x", *out))
         self.fails(2, "test.fusion=sum", *self.line([self.a, self.b], "x", "test.fusion=sum"))
         strange = self.root / "strange"
         shutil.copytree(self.a, strange)

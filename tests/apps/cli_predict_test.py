@@ -162,7 +162,8 @@ class Predict(PredictCase):
             self.assertEqual(by_file[key], by_model[key], key)
         for name in some:
             self.assertEqual(by_file["AP_per_class"][name], by_model["AP_per_class"][name])
-        other = self.table("other.csv", list(rows[0]), [{**r, "cell_type": "z"}.values() for r in rows])
+        other = self.table("other.csv", list(rows[0]),
+                           [{**row, "cell_type": "z"}.values() for row in rows])
         words[2] = other
         blind = [
             json.loads(self.passes(*words, *source).stdout)["kaggle"]

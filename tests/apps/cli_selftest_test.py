@@ -51,7 +51,8 @@ class SelftestTest(Case):
 def file_offset(program, function):
     """Where the code of a function stands in the file (ELF64's program headers)."""
     names = subprocess.run(["nm", "-C", program], capture_output=True, text=True).stdout
-    address = next(int(line.split()[0], 16) for line in names.splitlines() if f" {function}" in line)
+    address = next(int(line.split()[0], 16) for line in names.splitlines()
+                   if f" {function}" in line)
     data = program.read_bytes()
     table, = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)

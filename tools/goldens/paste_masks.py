@@ -59,5 +59,6 @@ with open("tests/goldens/paste_masks.h", "w") as out:
             out.write(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="     ") + "\n")
         out.write("};\n")
         near = (pasted - 0.5).abs()
-        print(name, "closest to the threshold:", near[near > 0].min().item(), "ties:", (near == 0).sum().item())
+        print(name, "closest to the threshold:", near[near > 0].min().item(),
+              "ties:", (near == 0).sum().item())
     out.write("\n}  // namespace soma::golden\n")
