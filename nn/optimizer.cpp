@@ -19,9 +19,9 @@ Optimizer::Optimizer(Module& module, const OptimizerOptions& options) : options_
     slots_.push_back({name, *variable, decayed ? options.weight_decay : 0, zeros,
                       options.adamw ? zeros.clone() : Tensor()});
   }
-  if (options.loss_scale > 0 && !slots_.empty()) {
-    scale_ = Tensor::of<double>({2}, {options.loss_scale, 0}).to(slots_[0].first.device());
-  }
+  const Device device = slots_.empty() ? Device::cpu : slots_[0].first.device();
+  steps_ = Tensor::zeros({}, DType::i64, device);
+  if (options.loss_scale > 0) scale_ = Tensor::of<double>({2}, {options.loss_scale, 0}).to(device);
 }
 
 Variable Optimizer::scaled(const Variable& loss) const {
@@ -53,7 +53,6 @@ void Optimizer::step(double rate) {
   clip_ = clip_gradients(grads, scales() ? 0 : options_.clip_norm);
   if (scales()) unscale(clip_, options_.clip_norm, scale_);
   if (clip_.norm.device() == Device::cpu && !scales()) gradient_norm();
-  ++steps_;
   if (options_.adamw) {
     adamw_step(slots, {rate, options_.beta1, options_.beta2, options_.eps, steps_}, clip_.factor);
   } else {
@@ -69,7 +68,7 @@ std::map<std::string, Tensor> Optimizer::state() const {
     if (slot.second.defined()) state[slot.name + "/second"] = slot.second;
   }
   if (scales()) state["loss_scale"] = scale_;
-  state["steps"] = Tensor::of<int64_t>({}, {steps_});
+  state["steps"] = steps_;
   return state;
 }
 
@@ -83,7 +82,6 @@ void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
           " is missing or of another shape; was the run made with other options?");
     tensor.copy_from(found->second);
   }
-  steps_ = static_cast<int64_t>(state.at("steps").item());
 }
 
 AverageState::AverageState(Module& module, double decay) : decay_(decay) {

@@ -38,7 +38,8 @@ class Optimizer {
   // naming the parameter when a gradient was not finite.
   double gradient_norm() const;
 
-  std::map<std::string, Tensor> state() const;  // "NAME/first", ...; and "steps" (i64)
+  // "NAME/first", ...; "loss_scale"; and "steps", those that AdamW took.
+  std::map<std::string, Tensor> state() const;
   void load_state(const std::map<std::string, Tensor>& state);  // Error: keys or shapes differ
 
  private:
@@ -54,7 +55,7 @@ class Optimizer {
   std::vector<std::string> stepped_;  // the parameters of the last step, in the order of clip_
   Clip clip_;
   Tensor scale_;  // f64 [2] as unscale() has it, on the parameters' device
-  int64_t steps_ = 0;
+  Tensor steps_;  // i64 [], on the parameters' device; AdamW counts there what it does not skip
 };
 
 // Exponential moving average of a module's whole state (weights and running statistics).

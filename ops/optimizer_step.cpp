@@ -57,6 +57,9 @@ void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
                 const Tensor& factor) {
   if (slots.empty()) return;
   check_slots("adamw_step", slots, 4);
+  check(step.count.defined() && step.count.dtype() == DType::i64 && step.count.numel() == 1 &&
+            step.count.device() == factor.device(),
+        "adamw_step", "needs a count of steps i64 [] on ", name_of(factor.device()));
   run<cpu::adamw_step, cuda::adamw_step>("adamw_step", factor.device(), slots, step, factor);
   touch_all(slots);
 }

@@ -38,10 +38,10 @@ void sgd_step(const std::vector<OptimizerSlot>& slots, const SgdStep& step, cons
 
 struct AdamWStep {
   double rate, beta1, beta2, eps;
-  int64_t count;  // 1 for the first step: the bias corrections
+  Tensor count;  // i64 [], of the factor's device: steps so far; this one makes it one more
 };
-// w -= rate decay w; m, v moving averages of g and g^2; w -= rate m^ / (sqrt(v^) + eps)
-// (Loshchilov and Hutter 2019).
+// w -= rate decay w; m, v moving averages of g and g^2; w -= rate m^ / (sqrt(v^) + eps), where ^
+// is the bias correction of the steps counted (Loshchilov and Hutter 2019).
 void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
                 const Tensor& factor);
 

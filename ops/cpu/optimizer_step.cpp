@@ -74,7 +74,8 @@ void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
   if (std::isnan(factor.item())) return;
   with_float(slots[0].weight.dtype(), "adamw_step", [&](auto type) {
     using T = decltype(type);
-    const AdamWFactors<T> f(step.rate, step.beta1, step.beta2, step.eps, step.count);
+    const int64_t count = ++step.count.data<int64_t>()[0];
+    const AdamWFactors<T> f(step.rate, step.beta1, step.beta2, step.eps, count);
     const T scale = static_cast<T>(factor.item());
     for (const OptimizerSlot& slot : slots) {
       T *w = slot.weight.data<T>(), *m = slot.first.data<T>(), *v = slot.second.data<T>();

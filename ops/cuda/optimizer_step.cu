@@ -122,16 +122,29 @@ struct Sgd {
   }
 };
 
+// Before AdamW: counts the step, unless it changes nothing, and corrects for the steps counted.
+template <class T>
+struct CountStep {
+  double rate, beta1, beta2, eps;
+  const double* factor;
+  int64_t* count;
+  AdamWFactors<T>* factors;
+  __device__ void operator()(int64_t) const {
+    if (is_nan(factor[0])) return;
+    factors[0] = AdamWFactors<T>(rate, beta1, beta2, eps, ++count[0]);
+  }
+};
+
 template <class T>
 struct AdamW {
-  AdamWFactors<T> factors;
+  const AdamWFactors<T>* factors;
   double rate;
   const double* factor;
   __device__ void operator()(const Slot<T>& s, int64_t i) const {
     if (is_nan(factor[0])) return;
     const T shrink = static_cast<T>(1 - rate * static_cast<double>(s.decay));
-    adamw_element(factors, static_cast<T>(factor[0]) * s.grad[i], shrink, s.weight[i], s.first[i],
-                  s.second[i]);
+    adamw_element(factors[0], static_cast<T>(factor[0]) * s.grad[i], shrink, s.weight[i],
+                  s.first[i], s.second[i]);
   }
 };
 
@@ -180,9 +193,11 @@ void adamw_step(const std::vector<OptimizerSlot>& slots, const AdamWStep& step,
                 const Tensor& factor) {
   with_float(slots[0].weight.dtype(), "adamw_step", [&](auto type) {
     using T = decltype(type);
-    each_slot<T>(slots, AdamW<T>{{step.rate, step.beta1, step.beta2, step.eps, step.count},
-                                 step.rate,
-                                 factor.data<double>()});
+    const Tensor space = Tensor::empty({sizeof(AdamWFactors<T>)}, DType::u8, factor.device());
+    auto* factors = static_cast<AdamWFactors<T>*>(space.raw());
+    each(1, CountStep<T>{step.rate, step.beta1, step.beta2, step.eps, factor.data<double>(),
+                         step.count.data<int64_t>(), factors});
+    each_slot<T>(slots, AdamW<T>{factors, step.rate, factor.data<double>()});
   });
 }
 

@@ -34,7 +34,7 @@ template <class T>
 struct AdamWFactors {
   T rate, root, beta1, beta2, eps;  // the bias corrections are in rate and root
 
-  AdamWFactors(double step_rate, double b1, double b2, double e, int64_t count)
+  HD AdamWFactors(double step_rate, double b1, double b2, double e, int64_t count)
       : rate(static_cast<T>(step_rate / (1 - std::pow(b1, static_cast<double>(count))))),
         root(static_cast<T>(1 / std::sqrt(1 - std::pow(b2, static_cast<double>(count))))),
         beta1(static_cast<T>(b1)),

@@ -12,6 +12,9 @@ namespace soma::test {
 namespace {
 
 Tensor factor_of(double value) { return Tensor::full({}, value, DType::f64); }
+Tensor steps_of(int64_t value, Device device = Device::cpu) {
+  return Tensor::of<int64_t>({}, {value}).to(device);
+}
 
 // Three parameters of odd sizes, one of them empty, with gradients and both moments.
 std::vector<OptimizerSlot> some_slots(Device device) {
@@ -42,7 +45,7 @@ std::vector<float> one_of_each(Device device) {
   const std::vector<OptimizerSlot> slots = some_slots(device);
   const Clip clip = clip_gradients({slots[0].grad, slots[1].grad, slots[2].grad}, 0.5);
   sgd_step(slots, {0.1, 0.9}, clip.factor);
-  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, 3}, clip.factor);
+  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, steps_of(2, device)}, clip.factor);
   average_step(slots, 0.75);
   return all_values(slots);
 }
@@ -85,10 +88,29 @@ TEST_CASE("sgd: torch's form, first velocity is the gradient") {
 TEST_CASE("adamw: the first step moves every weight by the rate, after the decay") {
   const Tensor w = Tensor::of<double>({2}, {1, -2}), g = Tensor::of<double>({2}, {0.5, -1e-3});
   const Tensor m = Tensor::zeros({2}, DType::f64), v = Tensor::zeros({2}, DType::f64);
-  adamw_step({{w, g, m, v, 0.5}}, {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 0, .count = 1},
-             factor_of(1));
+  const Tensor count = steps_of(0);
+  adamw_step({{w, g, m, v, 0.5}},
+             {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 0, .count = count}, factor_of(1));
   CHECK(w.to_vector<double>()[0] == doctest::Approx(1 * 0.95 - 0.1).epsilon(1e-12));
   CHECK(w.to_vector<double>()[1] == doctest::Approx(-2 * 0.95 + 0.1).epsilon(1e-12));
+  CHECK(count.item() == 1);
+}
+
+// With a gradient that never changes, the corrected moments are it and its square at every step: a
+// weight that was skipped once moves as one that was not.
+TEST_CASE("adamw: a step that is skipped does not count") {
+  const auto check_on = [](Device device) {
+    const auto of = [&](double x) { return Tensor::full({1}, x, DType::f64, device); };
+    const Tensor w = of(1), g = of(0.5), m = of(0), v = of(0), count = steps_of(0, device);
+    const auto step = [&](double factor) {
+      adamw_step({{w, g, m, v, 0}}, {0.1, 0.9, 0.999, 0, count}, factor_of(factor).to(device));
+    };
+    for (const double factor : {1.0, std::nan(""), std::nan(""), 1.0, 1.0}) step(factor);
+    CHECK(count.item() == 3);
+    CHECK(w.item() == doctest::Approx(1 - 0.3).epsilon(1e-12));
+  };
+  check_on(Device::cpu);
+  for_each_cuda_order([&](const std::string&) { check_on(Device::cuda); });
 }
 
 TEST_CASE("average") {
@@ -119,9 +141,11 @@ TEST_CASE("where a gradient is not finite nothing changes") {
   const Clip clip = clip_gradients({slots[0].grad, slots[2].grad}, 1);
   CHECK(std::isnan(clip.squares.to_vector<double>()[1]));
   CHECK(std::isnan(clip.factor.item()));
+  const Tensor count = steps_of(7);
   sgd_step(slots, {0.1, 0.9}, clip.factor);
-  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, 3}, clip.factor);
+  adamw_step(slots, {0.1, 0.9, 0.999, 1e-8, count}, clip.factor);
   CHECK(all_values(slots) == before);
+  CHECK(count.item() == 7);
 }
 
 TEST_CASE("optimiser steps on the device equal the CPU's") {
@@ -139,7 +163,10 @@ TEST_CASE("optimiser steps on the device equal the CPU's") {
 TEST_CASE("slots that do not fit are an error") {
   const Tensor w = Tensor::zeros({2}), longer = Tensor::zeros({3});
   CHECK_THROWS_AS(sgd_step({{w, longer, w, {}, 0}}, {0.1, 0.9}, factor_of(1)), Error);
-  CHECK_THROWS_AS(adamw_step({{w, w, w, {}, 0}}, {0.1, 0.9, 0.9, 1, 1}, factor_of(1)), Error);
+  CHECK_THROWS_AS(adamw_step({{w, w, w, {}, 0}}, {0.1, 0.9, 0.9, 1, steps_of(0)}, factor_of(1)),
+                  Error);
+  for (const Tensor& count : {Tensor(), Tensor::zeros({}), Tensor::zeros({2}, DType::i64)})
+    CHECK_THROWS_AS(adamw_step({{w, w, w, w, 0}}, {0.1, 0.9, 0.9, 1, count}, factor_of(1)), Error);
   CHECK_THROWS_AS(average_step({{w, w.to(DType::f64), {}, {}, 0}}, 0.5), Error);
 }
 
