@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/trace.h"
+#include "tensor/any_dtype.h"
 #include "tensor/device_memory.h"
 
 namespace soma {
@@ -18,71 +19,69 @@ void add_into(const Tensor& target, const Tensor& a, const Tensor& b, const char
       return device::add(a.raw(), b.raw(), target.raw(), target.dtype(), target.numel());
     }
   }
-  with_float(target.dtype(), name, [&](auto type) {
+  with_layer_type(target.dtype(), name, [&](auto type) {
     using T = decltype(type);
     T* out = target.data<T>();
     const T *x = a.data<T>(), *y = b.data<T>();
     parallel_chunks(target.numel(), 1 << 16, [=](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) out[i] = x[i] + y[i];
+      for (int64_t i = first; i < last; ++i) out[i] = convert_value<T>(widen(x[i]) + widen(y[i]));
     });
   });
 }
 
 class Walk {
  public:
-  void push(const Variable& variable) {
-    heap_.push_back(variable);
+  using Entry = std::shared_ptr<Slot>;
+  void push(Entry entry) {
+    heap_.push_back(std::move(entry));
     std::push_heap(heap_.begin(), heap_.end(), older);
   }
   bool empty() const { return heap_.empty(); }
-  // The variable of the newest node; copies of it that were pushed more than once go too.
-  Variable pop() {
-    const Variable result = take();
-    while (!heap_.empty() && same(heap_.front(), result)) take();
+  // That of the newest node; copies of it that were pushed more than once go too.
+  Entry pop() {
+    const Entry result = take();
+    while (!heap_.empty() && heap_.front() == result) take();
     return result;
   }
 
  private:
-  static uint64_t age(const Variable& variable) { return Tape::state(variable).node->sequence; }
-  static bool older(const Variable& a, const Variable& b) { return age(a) < age(b); }
-  static bool same(const Variable& a, const Variable& b) {
-    return &Tape::state(a) == &Tape::state(b);
+  static bool older(const Entry& a, const Entry& b) {
+    return a->node->sequence < b->node->sequence;
   }
-  Variable take() {
+  Entry take() {
     std::pop_heap(heap_.begin(), heap_.end(), older);
-    Variable result = std::move(heap_.back());
+    Entry result = std::move(heap_.back());
     heap_.pop_back();
     return result;
   }
-  std::vector<Variable> heap_;
+  std::vector<Entry> heap_;
 };
 
-void accumulate(Variable::State& state, Tensor grad, const char* name) {
-  check(grad.shape() == state.value.shape() && grad.dtype() == state.value.dtype(), name,
-        "backward gave a gradient of ", grad.shape(), " for an input of ", state.value.shape());
-  if (!state.grad.defined()) {
-    state.grad = std::move(grad);
+void accumulate(Slot& slot, Tensor grad, const char* name) {
+  check(grad.shape() == slot.shape && grad.dtype() == slot.dtype, name,
+        "backward gave a gradient of ", grad.shape(), " for an input of ", slot.shape);
+  if (!slot.grad.defined()) {
+    slot.grad = std::move(grad);
     return;
   }
-  const Tensor sum = state.grad.shares_storage() ? Tensor::empty_like(grad) : state.grad;
-  add_into(sum, state.grad, grad, name);
-  state.grad = sum;
+  const Tensor sum = slot.grad.shares_storage() ? Tensor::empty_like(grad) : slot.grad;
+  add_into(sum, slot.grad, grad, name);
+  slot.grad = sum;
 }
 
-void run_node(Variable::State& state, Walk& walk) {
-  const std::unique_ptr<Node> node = std::move(state.node);
-  const Tensor grad = std::move(state.grad);
-  state.grad = Tensor();
+void run_node(Slot& slot, Walk& walk) {
+  const std::unique_ptr<Node> node = std::move(slot.node);
+  const Tensor grad = std::move(slot.grad);
+  slot.grad = Tensor();
   const TraceSpan span(node->name);
   std::vector<Tensor> grads = node->backward(grad);
   check(grads.size() == node->inputs.size(), node->name, "backward gave ", grads.size(),
         " gradients for ", node->inputs.size(), " inputs");
   for (size_t i = 0; i < grads.size(); ++i) {
-    Variable& input = node->inputs[i];
-    if (!input.requires_grad() || !grads[i].defined()) continue;
-    Variable::State& target = Tape::state(input);
-    accumulate(target, std::move(grads[i]), node->name);
-    if (target.node) walk.push(input);
+    const std::shared_ptr<Slot>& input = node->inputs[i];
+    if (!input || !input->requires_grad || !grads[i].defined()) continue;
+    accumulate(*input, std::move(grads[i]), node->name);
+    if (input->node) walk.push(input);
   }
 }
 
@@ -92,12 +91,12 @@ void backward(const Variable& loss) {
   check(loss.defined() && loss.value().numel() == 1, "backward", "needs a scalar, got ",
         loss.shape());
   if (!loss.requires_grad()) return;
-  Variable::State& root = Tape::state(loss);
-  root.grad = Tensor::full(loss.shape(), 1, loss.dtype(), loss.device());
-  if (!root.node) return;
+  const std::shared_ptr<Slot> root = Tape::slot(loss);
+  root->grad = Tensor::full(loss.shape(), 1, loss.dtype(), loss.device());
+  if (!root->node) return;
   Walk walk;
-  walk.push(loss);
-  while (!walk.empty()) run_node(Tape::state(walk.pop()), walk);
+  walk.push(root);
+  while (!walk.empty()) run_node(*walk.pop(), walk);
 }
 
 }  // namespace soma

@@ -11,8 +11,9 @@ thread_local uint64_t next_sequence = 0;
 }  // namespace
 
 Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
-  state_->value = std::move(value);
-  state_->requires_grad = requires_grad;
+  state_->slot = std::make_shared<Slot>();
+  state_->slot->requires_grad = requires_grad;
+  set_value(std::move(value));
 }
 
 const Tensor& Variable::value() const {
@@ -22,18 +23,23 @@ const Tensor& Variable::value() const {
 
 const Tensor& Variable::grad() const {
   static const Tensor none;
-  return state_ ? state_->grad : none;
+  return state_ ? state_->slot->grad : none;
 }
 
-bool Variable::requires_grad() const { return state_ && state_->requires_grad; }
-void Variable::set_requires_grad(bool on) { state_->requires_grad = on; }
-void Variable::set_value(Tensor value) { state_->value = std::move(value); }
-void Variable::set_grad(Tensor grad) { state_->grad = std::move(grad); }
+bool Variable::requires_grad() const { return state_ && state_->slot->requires_grad; }
+void Variable::set_requires_grad(bool on) { state_->slot->requires_grad = on; }
+void Variable::set_value(Tensor value) {
+  state_->slot->shape = value.shape();
+  state_->slot->dtype = value.dtype();
+  state_->value = std::move(value);
+}
+void Variable::set_grad(Tensor grad) { state_->slot->grad = std::move(grad); }
 
 NoGradScope::NoGradScope() : before_(no_grad) { no_grad = true; }
 NoGradScope::~NoGradScope() { no_grad = before_; }
 
-Variable record(const char* name, Tensor value, std::vector<Variable> inputs, Backward backward) {
+Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                Backward backward) {
   bool needed = false;
   for (const Variable& input : inputs) needed = needed || input.requires_grad();
   if (!needed || no_grad) return Variable(std::move(value));
@@ -41,9 +47,9 @@ Variable record(const char* name, Tensor value, std::vector<Variable> inputs, Ba
   auto node = std::make_unique<Node>();
   node->name = name;
   node->sequence = ++next_sequence;
-  node->inputs = std::move(inputs);
+  for (const Variable& input : inputs) node->inputs.push_back(Tape::slot(input));
   node->backward = std::move(backward);
-  Tape::state(result).node = std::move(node);
+  Tape::slot(result)->node = std::move(node);
   return result;
 }
 

@@ -41,8 +41,10 @@ class Variable {
 using Backward = std::function<std::vector<Tensor>(const Tensor& grad)>;
 
 // The only way to make a node. Without an input that requires a gradient it returns a constant
-// and drops `backward`. `name` is for errors and traces and must be a literal.
-Variable record(const char* name, Tensor value, std::vector<Variable> inputs, Backward backward);
+// and drops `backward`. The node keeps no value of the inputs: `backward` holds what it needs.
+// `name` is for errors and traces and must be a literal.
+Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                Backward backward);
 
 // Gradients of a scalar into every leaf that requires one (added to what is there). Nodes run
 // newest first and are freed as soon as they ran, so a graph can be walked once.

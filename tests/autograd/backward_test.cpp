@@ -63,6 +63,13 @@ TEST_CASE("constants and no-grad scopes record nothing") {
   CHECK_FALSE(times(x, 2).requires_grad());
 }
 
+TEST_CASE("a value that no backward function keeps is given back during the forward pass") {
+  const Variable x(Tensor::zeros({1024}, DType::f64), true);
+  const int64_t before = memory_stats(Device::cpu).live_bytes;
+  const Variable y = times(times(times(x, 2), 3), 4);
+  CHECK(memory_stats(Device::cpu).live_bytes == before + 8192);  // y's own
+}
+
 TEST_CASE("memory of a walked graph is given back") {
   const Variable x = leaf(1);
   const int64_t before = memory_stats(Device::cpu).live_bytes;
