@@ -12,6 +12,7 @@
 #include "data/loader.h"
 #include "data/preprocess.h"
 #include "models/maskrcnn/load_weights.h"
+#include "nn/half.h"
 #include "nn/optimizer.h"
 #include "ops/cpu/isa.h"
 #include "run/inference.h"
@@ -155,6 +156,7 @@ void bench_train(const Options& options, const Console& console) {
   const Batch batch = loader.next(0);
   uint64_t iteration = 0;
   const auto step = [&] {
+    const HalfScope scope(layer_type(config.train));
     const Losses losses = model.losses(batch.images, batch.truth, {config.train.seed, iteration++});
     backward(losses.total());
     optimizer.step(1e-9);  // too small to leave the sensible range in any number of repeats
@@ -169,14 +171,17 @@ void bench_train(const Options& options, const Console& console) {
   }
   const double peak = static_cast<double>(memory_stats(Device::cpu).peak_bytes) / 1e6;
   Json json = facts(scene, config);
+  json.set("precision", config.train.precision);
   json.set("cells", scene.dataset.samples[0].instances.size());
   json.set("train_step_s", upper_median(seconds));
   json.set("train_step_cpu_s", upper_median(cpu));
   json.set("peak_mb", peak);
+  json.set("process_mb", static_cast<double>(process_memory("VmHWM:")) / 1e6);
   console.result(console.json()
                      ? json.dump() + "\n"
                      : text(config.model.backbone, ", ", options.image_width, " x ",
-                            options.image_height, ", ", scene.dataset.samples[0].instances.size(),
+                            options.image_height, ", ", config.train.precision, ", ",
+                            scene.dataset.samples[0].instances.size(),
                             " cells: ", upper_median(seconds), " s a training step, ",
                             thread_count(), " threads, ", isa_name(), ", at most ", peak, " MB\n"));
 }

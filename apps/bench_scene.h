@@ -1,6 +1,7 @@
 // What the parts of `soma bench` that run a model share: its configuration, a picture, a clock.
 #pragma once
 #include <functional>
+#include <string>
 
 #include "apps/options.h"
 #include "data/annotations.h"
@@ -12,6 +13,9 @@ namespace soma {
 double seconds_of(const std::function<void()>& work);
 // Of all threads of this process so far. Other programs on the same cores stretch wall time only.
 double cpu_seconds();
+// What Linux tells of this process's memory under a name of /proc/self/status ("VmHWM:": the most
+// pages that it ever had), in bytes; 0 where it does not.
+int64_t process_memory(const std::string& name);
 
 // torchvision's R50-FPN with three classes unless key=value says otherwise: the network that the
 // peers' timings are known for.

@@ -1,10 +1,11 @@
 #include "apps/bench_weights.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench_scene.h"
 #include "base/quantile.h"
 #include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
@@ -18,16 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Pages of this process that no file stands behind, in bytes; 0 where Linux does not tell.
-int64_t private_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t kilobytes = 0;
-    if (word == "RssAnon:" && status >> kilobytes) return 1024 * kilobytes;
-  }
-  return 0;
 }
 
 RunConfig config_for(const WeightsFile& file, const Options& options) {
@@ -56,7 +47,7 @@ void bench_weights(const Options& options, const Console& console) {
     MaskRcnn model = MaskRcnn::blank(config.model);
     load_all_weights(model, file, config.input.bgr);
     load.push_back(seconds_since(start));
-    most = std::max(most, private_bytes());
+    most = std::max(most, process_memory("RssAnon:"));  // pages that no file stands behind
   }
   const auto size = static_cast<double>(std::filesystem::file_size(path));
   const double share = static_cast<double>(most) / size;

@@ -127,8 +127,7 @@ class Training {
         model_(std::move(first)),
         optimizer_(model_, optimizer_options(config)),
         schedule_(schedule_options(config.train)),
-        half_(config.train.precision == "f16"),
-        losses_(model_.device(), config.train.log_every, half_) {
+        losses_(model_.device(), config.train.log_every, optimizer_.scales()) {
     if (config.train.ema > 0) {
       average_ = std::make_unique<AverageState>(model_, config.train.ema);
     }
@@ -204,7 +203,7 @@ class Training {
     };
     losses_.begin(iteration, ids_of(batch));
     const Losses losses = named([&] {
-      const HalfScope scope(half_);
+      const HalfScope scope(layer_type(config_.train));
       return model_.losses(batch.images.to(device), moved(batch.truth, device),
                            {config_.train.seed, static_cast<uint64_t>(iteration)});
     });
@@ -305,7 +304,6 @@ class Training {
   ScheduleOptions schedule_;
   std::unique_ptr<AverageState> average_;
   Progress progress_;
-  bool half_;           // mixed precision
   bool saved_ = false;  // as it is now
   double saved_at_ = now_seconds();
   DeferredLosses losses_;
@@ -334,9 +332,9 @@ int train_command(const Options& options) {
 
   const Device device = chosen_device(options, Console(options));
   const std::string& precision = config.train.precision;
-  check_usage(precision == "f32" || (precision == "f16" && device == Device::cuda),
-              "train.precision", "expected f32, or f16 with --device cuda, got ", precision, " on ",
-              name_of(device));
+  check_usage(precision == "f32" || (precision == "f16") == (device == Device::cuda),
+              "train.precision", "expected f32, bf16 on the CPU, or f16 with --device cuda, got ",
+              precision, " on ", name_of(device));
   std::unique_ptr<const WeightsFile> weights;  // opened first: a wrong path makes no run folder
   const bool begun = options.resume && holds_checkpoint(options.out + "/weights");
   if (!begun && !config.model.weights.empty()) {

@@ -44,16 +44,15 @@ Variable Conv2d::operator()(const Variable& x, const Variable& residual) const {
   }
   switch (options_.norm) {
     case Norm::none:
-      return conv2d(halved(x), halved(weight_), halved(bias_), halved(residual),
+      return conv2d(halved(x), halved_parameter(weight_), halved_parameter(bias_), halved(residual),
                     spec(options_.relu));
     case Norm::frozen: {
       const FoldedNorm norm =
           fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
-      return conv2d(halved(x), halved(scale_rows(weight_, norm.scale)), halved(norm.shift),
-                    halved(residual), spec(options_.relu));
+      return conv2d_scaled(halved(x), weight_, norm, halved(residual), spec(options_.relu));
     }
     default:
-      return normed(conv2d(halved(x), halved(weight_), {}, {}, spec(false)), residual);
+      return normed(conv2d(halved(x), halved_parameter(weight_), {}, {}, spec(false)), residual);
   }
 }
 
@@ -82,16 +81,16 @@ void Conv2d::prepare(Precision precision) {
     const NoGradScope scope;
     const FoldedNorm norm =
         fold_batch_norm(gamma_.value(), beta_.value(), running_mean_, running_var_, options_.eps);
-    weight = scale_rows(weight, norm.scale).value();
-    bias_ = halved(norm.shift);
+    weight = scale_rows(weight, norm.scale);
+    bias_ = halved_parameter(norm.shift);
     gamma_ = beta_ = Variable();
   } else {
-    bias_ = halved(detached(bias_));
+    bias_ = halved_parameter(detached(bias_));
     gamma_ = detached(gamma_);
     beta_ = detached(beta_);
   }
-  weight = halved(weight).value();
-  half_ = weight.dtype() == DType::f16;
+  weight = halved_parameter(weight).value();
+  half_ = weight.dtype();
   packed_ = pack_conv2d(weight, spec(relu), precision);
   weight_ = Variable();
 }
@@ -113,15 +112,15 @@ Variable Linear::operator()(const Variable& x) const {
     const HalfScope scope(half_);
     return linear_packed(halved(x).value(), *packed_, bias_.value(), relu_);
   }
-  return linear(halved(x), halved(weight_), halved(bias_), relu_);
+  return linear(halved(x), halved_parameter(weight_), halved_parameter(bias_), relu_);
 }
 
 void Linear::prepare(Precision precision) {
   if (packed_) return;
-  const Tensor weight = halved(weight_.value()).value();
-  half_ = weight.dtype() == DType::f16;
+  const Tensor weight = halved_parameter(weight_.value()).value();
+  half_ = weight.dtype();
   packed_ = pack_linear(weight, precision);
-  bias_ = halved(detached(bias_));
+  bias_ = halved_parameter(detached(bias_));
   weight_ = Variable();
 }
 
@@ -138,15 +137,15 @@ Variable ConvTranspose2d::operator()(const Variable& x) const {
     const HalfScope scope(half_);
     return conv_transpose2d_packed(halved(x).value(), *packed_, bias_.value());
   }
-  return conv_transpose2d(halved(x), halved(weight_), halved(bias_), spec_);
+  return conv_transpose2d(halved(x), halved_parameter(weight_), halved_parameter(bias_), spec_);
 }
 
 void ConvTranspose2d::prepare(Precision precision) {
   if (packed_) return;
-  const Tensor weight = halved(weight_.value()).value();
-  half_ = weight.dtype() == DType::f16;
+  const Tensor weight = halved_parameter(weight_.value()).value();
+  half_ = weight.dtype();
   packed_ = pack_conv_transpose2d(weight, spec_, precision);
-  bias_ = halved(detached(bias_));
+  bias_ = halved_parameter(detached(bias_));
   weight_ = Variable();
 }
 

@@ -1,6 +1,7 @@
 // The layers of the model: each holds its parameters, runs forward on Variables, and can be
 // prepared for inference, after which its norm is folded, its weights are packed once, and the
-// unpacked ones are gone. Within a HalfScope (nn/half.h) it computes, or is prepared to, in f16.
+// unpacked ones are gone. Within a HalfScope (nn/half.h) it computes, or is prepared to, in the
+// half type.
 #pragma once
 #include <memory>
 #include <string>
@@ -43,7 +44,7 @@ class Conv2d : public Module {
   Variable weight_, bias_, gamma_, beta_;
   Tensor running_mean_, running_var_;
   std::shared_ptr<const PackedConv2d> packed_;
-  bool half_ = false;  // packed in f16
+  DType half_ = DType::f32;  // what it is packed in: f32, or f16
 };
 
 // y = x W^T + b, ReLU on request.
@@ -60,7 +61,7 @@ class Linear : public Module {
   Variable weight_, bias_;
   bool relu_ = false;
   std::shared_ptr<const PackedGemm> packed_;
-  bool half_ = false;
+  DType half_ = DType::f32;
 };
 
 class ConvTranspose2d : public Module {
@@ -75,7 +76,7 @@ class ConvTranspose2d : public Module {
   Variable weight_, bias_;
   ConvTranspose2dSpec spec_;
   std::shared_ptr<const PackedConvTranspose2d> packed_;
-  bool half_ = false;
+  DType half_ = DType::f32;
 };
 
 }  // namespace soma

@@ -92,6 +92,8 @@ void bench_layer(const Layer& layer, const BenchOptions& options,
   const Shape shape = conv2d_shape(x.shape(), weight.shape(), spec);
   const Tensor grad = ramp(shape), out = Tensor::empty(shape);
   const Tensor grad_x = Tensor::empty_like(x), grad_weight = Tensor::empty_like(weight);
+  const Tensor half_x = x.to(DType::bf16), half_grad = grad.to(DType::bf16);
+  const Tensor half_out = out.to(DType::bf16), half_grad_x = grad_x.to(DType::bf16);
   const auto packed = pack_conv2d(weight, spec),
              in_bf16 = pack_conv2d(weight, spec, Precision::bf16);
   const double gflop = 2e-9 * static_cast<double>(shape.numel()) * layer.kernel * layer.kernel *
@@ -104,6 +106,10 @@ void bench_layer(const Layer& layer, const BenchOptions& options,
   add("training forward", [&] { cpu::conv2d_forward(x, weight, bias, Tensor(), spec, out); });
   add("data", [&] { cpu::conv2d_backward_data(grad, weight, spec, grad_x); });
   add("weight", [&] { cpu::conv2d_backward_weight(x, grad, spec, grad_weight); });
+  add("training forward bf16",
+      [&] { cpu::conv2d_forward(half_x, weight, bias, Tensor(), spec, half_out); });
+  add("data bf16", [&] { cpu::conv2d_backward_data(half_grad, weight, spec, half_grad_x); });
+  add("weight bf16", [&] { cpu::conv2d_backward_weight(half_x, half_grad, spec, grad_weight); });
 }
 
 }  // namespace

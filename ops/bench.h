@@ -28,7 +28,8 @@ struct BenchOptions {
 
 struct LayerTiming {
   std::string layer;
-  // "forward" and "forward bf16" (weights packed before), "training forward", "data", "weight"
+  // "forward" and "forward bf16" (weights packed before), "training forward", "data", "weight" and
+  // these three on maps of bf16
   const char* pass;
   double gflop;  // 2 x multiply-adds of the definition
   double milliseconds, best_milliseconds;

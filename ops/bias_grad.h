@@ -5,9 +5,10 @@
 
 namespace soma {
 
-// grad [..., C] -> the sum over all rows, [C]. Fixed order of addition.
+// grad [..., C] -> the sum over all rows, [C], f32 of bf16. Fixed order of addition.
 Tensor bias_grad(const Tensor& grad);
-// grad where out > 0, else 0; grad itself when out is undefined (no ReLU).
+// grad where out > 0, else 0, in place where nobody else holds grad; grad itself when out is
+// undefined (no ReLU).
 Tensor relu_masked(const Tensor& out, const Tensor& grad);
 
 namespace cpu {

@@ -6,12 +6,16 @@
 
 namespace soma {
 
-// What layers compute in: f32, f64, and on a device f16, which is summed in f32.
+// What layers compute in: f32, f64, on a device f16 and on the CPU bf16, which are summed in f32.
 inline void check_layer_type(const char* who, DType dtype, Device device) {
-  check(
-      dtype == DType::f32 || dtype == DType::f64 || (dtype == DType::f16 && device == Device::cuda),
-      who, "expected f32 or f64, got ", name_of(dtype));
+  const DType half = device == Device::cuda ? DType::f16 : DType::bf16;
+  check(dtype == DType::f32 || dtype == DType::f64 || dtype == half, who,
+        "expected f32 or f64, got ", name_of(dtype));
 }
+
+// The type of a layer's parameters and of their gradients beside maps of `dtype`: the same, but f32
+// beside bf16, whose kernels round weights as they pack them.
+inline DType parameter_type(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
 // Labels and indices: i32 [rows] on `device`.
 inline void check_i32(const char* who, const char* what, const Tensor& tensor, int64_t rows,

@@ -1,9 +1,11 @@
 #include "ops/conv2d.h"
 
+#include "ops/batch_norm.h"
 #include "ops/bias_grad.h"
 #include "ops/checks.h"
 #include "ops/cpu/conv2d.h"
 #include "ops/dispatch.h"
+#include "ops/elementwise.h"
 
 namespace soma {
 
@@ -17,10 +19,11 @@ struct PackedConv2d {
 
 namespace {
 
-void check_operand(const Tensor& operand, const char* what, const Shape& shape, const Tensor& x) {
+void check_operand(const Tensor& operand, const char* what, const Shape& shape, const Tensor& x,
+                   DType dtype) {
   if (!operand.defined()) return;
   check(operand.shape() == shape, "conv2d", what, " must be ", shape, ", got ", operand.shape());
-  check(operand.dtype() == x.dtype() && operand.device() == x.device(), "conv2d", what, " is ",
+  check(operand.dtype() == dtype && operand.device() == x.device(), "conv2d", what, " is ",
         name_of(operand.dtype()), " on ", name_of(operand.device()), ", x is ", name_of(x.dtype()),
         " on ", name_of(x.device()));
 }
@@ -30,8 +33,8 @@ Tensor make_out(const Tensor& x, const Shape& weight, const Tensor& bias, const 
                 const Conv2dSpec& spec) {
   const Shape shape = conv2d_shape(x.shape(), weight, spec);
   check_layer_type("conv2d", x.dtype(), x.device());
-  check_operand(bias, "bias", {weight[0]}, x);
-  check_operand(residual, "residual", shape, x);
+  check_operand(bias, "bias", {weight[0]}, x, parameter_type(x.dtype()));
+  check_operand(residual, "residual", shape, x, x.dtype());
   return Tensor::empty(shape, x.dtype(), x.device());
 }
 
@@ -44,11 +47,54 @@ Tensor backward_data(const Tensor& grad, const Tensor& weight, const Conv2dSpec&
 }
 
 Tensor backward_weight(const Tensor& x, const Tensor& grad, const Conv2dSpec& spec,
-                       const Tensor& weight) {
-  const Tensor grad_weight = Tensor::empty_like(weight);
+                       const Shape& shape) {
+  const Tensor grad_weight = Tensor::empty(shape, parameter_type(grad.dtype()), grad.device());
   run<cpu::conv2d_backward_weight, cuda::conv2d_backward_weight>(
       "conv2d backward weight", grad.device(), x, grad, spec, grad_weight);
   return grad_weight;
+}
+
+// A weight, and the factors of its rows or none.
+struct ScaledWeight {
+  Variable plain;
+  Tensor scale;
+
+  // What maps of `dtype` are multiplied with.
+  Tensor operand(DType dtype) const {
+    return scale.defined() ? scale_rows(plain.value(), scale).to(parameter_type(dtype))
+                           : plain.value();
+  }
+  Tensor gradient(const Tensor& grad) const {
+    return scale.defined() ? scale_rows(grad.to(plain.dtype()), scale) : grad;
+  }
+};
+
+Variable convolved(const ScaledWeight& weight, const Variable& x, const Variable& bias,
+                   const Variable& residual, const Conv2dSpec& spec) {
+  const Variable& plain = weight.plain;
+  const Tensor out = make_out(x.value(), plain.shape(), bias.value(), residual.value(), spec);
+  const Tensor operand = weight.operand(x.dtype());
+  check_operand(operand, "weight", plain.shape(), x.value(), parameter_type(x.dtype()));
+  run<cpu::conv2d_forward, cuda::conv2d_forward>("conv2d", x.device(), x.value(), operand,
+                                                 bias.value(), residual.value(), spec, out);
+  // The host makes a scaled weight anew, which is cheaper than to keep it; on a device a launch is
+  // dearer than memory.
+  const bool again = weight.scale.defined() && x.device() == Device::cpu;
+  return record("conv2d", out, {x, plain, bias, residual},
+                [x = x.value(), weight, kept = again ? Tensor() : operand, spec,
+                 out = spec.relu ? out : Tensor(), need_x = x.requires_grad(),
+                 need_w = plain.requires_grad(), need_bias = bias.requires_grad(),
+                 need_residual = residual.requires_grad()](const Tensor& grad_out) {
+                  const Tensor grad = relu_masked(out, grad_out);
+                  const auto operand_again = [&] {
+                    return kept.defined() ? kept : weight.operand(x.dtype());
+                  };
+                  return std::vector<Tensor>{
+                      need_x ? backward_data(grad, operand_again(), spec, x.shape()) : Tensor(),
+                      need_w ? weight.gradient(backward_weight(x, grad, spec, weight.plain.shape()))
+                             : Tensor(),
+                      need_bias ? bias_grad(grad) : Tensor(), need_residual ? grad : Tensor()};
+                });
 }
 
 }  // namespace
@@ -70,21 +116,13 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dSpec& spec) 
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 const Variable& residual, const Conv2dSpec& spec) {
-  const Tensor out = make_out(x.value(), weight.shape(), bias.value(), residual.value(), spec);
-  check_operand(weight.value(), "weight", weight.shape(), x.value());
-  run<cpu::conv2d_forward, cuda::conv2d_forward>("conv2d", x.device(), x.value(), weight.value(),
-                                                 bias.value(), residual.value(), spec, out);
-  return record("conv2d", out, {x, weight, bias, residual},
-                [x = x.value(), w = weight.value(), spec, out = spec.relu ? out : Tensor(),
-                 need_x = x.requires_grad(), need_w = weight.requires_grad(),
-                 need_bias = bias.requires_grad(),
-                 need_residual = residual.requires_grad()](const Tensor& grad_out) {
-                  const Tensor grad = relu_masked(out, grad_out);
-                  return std::vector<Tensor>{
-                      need_x ? backward_data(grad, w, spec, x.shape()) : Tensor(),
-                      need_w ? backward_weight(x, grad, spec, w) : Tensor(),
-                      need_bias ? bias_grad(grad) : Tensor(), need_residual ? grad : Tensor()};
-                });
+  return convolved({weight, Tensor()}, x, bias, residual, spec);
+}
+
+Variable conv2d_scaled(const Variable& x, const Variable& weight, const FoldedNorm& norm,
+                       const Variable& residual, const Conv2dSpec& spec) {
+  return convolved({weight, norm.scale}, x, norm.shift.to(parameter_type(x.dtype())), residual,
+                   spec);
 }
 
 std::shared_ptr<const PackedConv2d> pack_conv2d(const Tensor& weight, const Conv2dSpec& spec,

@@ -8,6 +8,8 @@
 
 namespace soma {
 
+struct FoldedNorm;  // ops/batch_norm.h
+
 struct Conv2dSpec {
   int stride = 1;
   int pad = 0;  // rows and columns of zeros on every side
@@ -17,8 +19,14 @@ struct Conv2dSpec {
 
 // x [N, H, W, C], weight [O, kh, kw, C/groups], bias [O] or undefined, residual [N, OH, OW, O] or
 // undefined -> relu?(conv(x) + bias + residual), OH = (H + 2 pad - kh) / stride + 1. N may be 0.
+// On the CPU also bf16 maps beside f32 weight and bias (nn/half.h): gradients are of the type of
+// what they belong to.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 const Variable& residual, const Conv2dSpec& spec);
+// The same of weight[o, ...] scale[o]: what a norm with fixed statistics makes of a layer's weight,
+// which stays f32 beside f16. No gradient to scale.
+Variable conv2d_scaled(const Variable& x, const Variable& weight, const FoldedNorm& norm,
+                       const Variable& residual, const Conv2dSpec& spec);
 // Shape of the result; Error when the shapes do not fit.
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dSpec& spec);
 

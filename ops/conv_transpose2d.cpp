@@ -31,12 +31,12 @@ int64_t out_extent(int64_t in, int64_t kernel, const ConvTranspose2dSpec& spec) 
 Tensor make_out(const Tensor& x, const Shape& weight, DType dtype, Device device,
                 const Tensor& bias, const ConvTranspose2dSpec& spec) {
   check_weight(weight, spec);
-  check_layer_type("conv_transpose2d", dtype, device);
+  check_layer_type("conv_transpose2d", x.dtype(), device);
   check(x.rank() == 4 && x.extent(3) == weight[0], "conv_transpose2d", "x must be [N, H, W, ",
         weight[0], "], got ", x.shape());
   check(!bias.defined() || bias.shape() == Shape{weight[3]}, "conv_transpose2d", "bias must be [",
         weight[3], "], got ", bias.shape());
-  check(x.dtype() == dtype && x.device() == device &&
+  check(parameter_type(x.dtype()) == dtype && x.device() == device &&
             (!bias.defined() || (bias.dtype() == dtype && bias.device() == device)),
         "conv_transpose2d", "x, weight and bias must share type and device, x is ",
         name_of(x.dtype()), " on ", name_of(x.device()), ", the weight ", name_of(dtype), " on ",
@@ -45,7 +45,7 @@ Tensor make_out(const Tensor& x, const Shape& weight, DType dtype, Device device
   const int64_t width = out_extent(x.extent(2), weight[2], spec);
   check(height >= 1 && width >= 1, "conv_transpose2d", "padding ", spec.pad,
         " leaves nothing of x ", x.shape(), " under weight ", weight);
-  return Tensor::empty({x.extent(0), height, width, weight[3]}, dtype, device);
+  return Tensor::empty({x.extent(0), height, width, weight[3]}, x.dtype(), device);
 }
 
 Tensor backward_data(const Tensor& grad, const Tensor& weight, const ConvTranspose2dSpec& spec,
@@ -98,6 +98,8 @@ std::shared_ptr<const PackedConvTranspose2d> pack_conv_transpose2d(const Tensor&
 Tensor conv_transpose2d_packed(const Tensor& x, const PackedConvTranspose2d& packed,
                                const Tensor& bias) {
   const Tensor out = make_out(x, packed.shape, packed.dtype, packed.device, bias, packed.spec);
+  check(x.dtype() == packed.dtype, "conv_transpose2d", "packed weights take ",
+        name_of(packed.dtype), ", got ", name_of(x.dtype()));
   if (x.device() != Device::cpu) {
     run<cpu::conv_transpose2d_forward, cuda::conv_transpose2d_forward>(
         "conv_transpose2d", x.device(), x, packed.weights[0], bias, packed.spec, out);

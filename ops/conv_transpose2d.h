@@ -15,7 +15,7 @@ struct ConvTranspose2dSpec {
 
 // x [N, H, W, C], weight [C, kh, kw, O], bias [O] or undefined -> [N, OH, OW, O] with
 // OH = (H - 1) stride - 2 pad + kh. Where kernel == stride (the mask head's 2x2) it is one matrix
-// product and a shuffle.
+// product and a shuffle. bf16 as in conv2d.
 Variable conv_transpose2d(const Variable& x, const Variable& weight, const Variable& bias,
                           const ConvTranspose2dSpec& spec);
 

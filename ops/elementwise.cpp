@@ -22,12 +22,6 @@ Tensor scaled(const Tensor& x, double factor) {
   return out;
 }
 
-Tensor rows_scaled(const Tensor& x, const Tensor& factor) {
-  const Tensor out = Tensor::empty_like(x);
-  run<cpu::scale_rows, cuda::scale_rows>("scale_rows", x.device(), x, factor, out);
-  return out;
-}
-
 }  // namespace
 
 Variable add(const Variable& a, const Variable& b) {
@@ -99,12 +93,12 @@ Variable cast(const Variable& x, DType dtype) {
   });
 }
 
-Variable scale_rows(const Variable& weight, const Tensor& factor) {
-  check(weight.value().rank() >= 1 && factor.shape() == Shape{weight.extent(0)}, "scale_rows",
+Tensor scale_rows(const Tensor& weight, const Tensor& factor) {
+  check(weight.rank() >= 1 && factor.shape() == Shape{weight.extent(0)}, "scale_rows",
         "needs one factor per row, got ", factor.shape(), " for ", weight.shape());
-  return record(
-      "scale_rows", rows_scaled(weight.value(), factor), {weight},
-      [factor](const Tensor& grad) { return std::vector<Tensor>{rows_scaled(grad, factor)}; });
+  const Tensor out = Tensor::empty_like(weight);
+  run<cpu::scale_rows, cuda::scale_rows>("scale_rows", weight.device(), weight, factor, out);
+  return out;
 }
 
 }  // namespace soma

@@ -1,4 +1,5 @@
-// Elementwise ops and the sum. Any shape, f32 or f64. Gradients: docs/gradients.md.
+// Elementwise ops and the sum. Any shape, f32 or f64, on the CPU most bf16 too, computed in f32.
+// Gradients: docs/gradients.md.
 #pragma once
 #include "autograd/variable.h"
 
@@ -16,8 +17,7 @@ Variable sum(const Variable& x);  // a scalar; fixed order of addition, any thre
 Variable cast(const Variable& x, DType dtype);
 
 // weight [O, ...] times factor [O], row by row: folds a frozen norm's scale into a convolution.
-// No gradient to factor.
-Variable scale_rows(const Variable& weight, const Tensor& factor);
+Tensor scale_rows(const Tensor& weight, const Tensor& factor);
 
 namespace cpu {
 void add(const Tensor& a, const Tensor& b, const Tensor& out);

@@ -16,18 +16,19 @@ struct PackedGemm {
 
 namespace {
 
+// dtype and device: of the weight.
 Tensor make_out(const Tensor& x, const Shape& weight, DType dtype, Device device,
                 const Tensor& bias) {
-  check_layer_type("linear", dtype, device);
+  check_layer_type("linear", x.dtype(), device);
   check(x.rank() == 2 && weight.rank() == 2 && x.extent(1) == weight[1], "linear",
         "needs x [K, in] and weight [out, in], got ", x.shape(), " and ", weight);
   check(!bias.defined() || bias.shape() == Shape{weight[0]}, "linear", "bias must be [", weight[0],
         "], got ", bias.shape());
-  check(x.dtype() == dtype && x.device() == device &&
+  check(parameter_type(x.dtype()) == dtype && x.device() == device &&
             (!bias.defined() || (bias.dtype() == dtype && bias.device() == device)),
         "linear", "x, weight and bias must share type and device, x is ", name_of(x.dtype()),
         " on ", name_of(x.device()), ", the weight ", name_of(dtype), " on ", name_of(device));
-  return Tensor::empty({x.extent(0), weight[0]}, dtype, device);
+  return Tensor::empty({x.extent(0), weight[0]}, x.dtype(), device);
 }
 
 Tensor backward_data(const Tensor& grad, const Tensor& weight) {
@@ -74,6 +75,8 @@ std::shared_ptr<const PackedGemm> pack_linear(const Tensor& weight, Precision pr
 
 Tensor linear_packed(const Tensor& x, const PackedGemm& weight, const Tensor& bias, bool relu) {
   const Tensor out = make_out(x, weight.shape, weight.dtype, weight.device, bias);
+  check(x.dtype() == weight.dtype, "linear", "packed weights take ", name_of(weight.dtype),
+        ", got ", name_of(x.dtype()));
   if (x.device() != Device::cpu) {
     run<cpu::linear_forward, cuda::linear_forward>("linear", x.device(), x, weight.weights, bias,
                                                    relu, out);

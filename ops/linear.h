@@ -9,7 +9,7 @@ namespace soma {
 
 struct PackedGemm;  // weights in the kernel's panel order; immutable
 
-// x [K, in], weight [out, in], bias [out] or undefined -> [K, out]. K may be 0.
+// x [K, in], weight [out, in], bias [out] or undefined -> [K, out]. K may be 0. bf16 as in conv2d.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias, bool relu = false);
 
 // Inference: the weights packed once. bf16 is for f32 weights on the CPU; an odd number of inputs

@@ -254,6 +254,12 @@ void check_config(const RunConfig& config) {
 
 }  // namespace
 
+DType layer_type(const TrainConfig& train) {
+  return train.precision == "bf16"  ? DType::bf16
+         : train.precision == "f16" ? DType::f16
+                                    : DType::f32;
+}
+
 void apply_preset(const std::string& name, RunConfig& config) {
   try {
     apply_preset(name, config.model, config.test);

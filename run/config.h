@@ -9,6 +9,7 @@
 #include "data/config.h"
 #include "ensemble/config.h"
 #include "models/maskrcnn/config.h"
+#include "tensor/dtype.h"
 
 namespace soma {
 
@@ -40,6 +41,9 @@ struct TrainConfig {
   int64_t folds = 0, fold = 0;  // > 0: DATA in so many parts, of which this one is held out
   uint64_t seed = 0;
 };
+
+// What layers compute in under train.precision (nn/half.h).
+DType layer_type(const TrainConfig& train);
 
 struct RunConfig {
   ModelConfig model;

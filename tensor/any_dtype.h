@@ -43,4 +43,19 @@ HD To convert_value(From value) {
   }
 }
 
+// What values of T are computed in on the CPU, where layers' maps may be bf16: T itself, or float.
+template <class T>
+using Working = std::conditional_t<is_half<T>, float, T>;
+template <class T>
+Working<T> widen(T value) {
+  return convert_value<Working<T>>(value);
+}
+
+// with_float, and bf16.
+template <class Body>
+decltype(auto) with_layer_type(DType dtype, const char* who, Body&& body) {
+  if (dtype == DType::bf16) return body(bf16{});
+  return with_float(dtype, who, body);
+}
+
 }  // namespace soma

@@ -3,10 +3,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "tensor/any_dtype.h"
 #include "tensor/device_memory.h"
 
 namespace soma {
+namespace {
+
+constexpr int64_t kConverted = 1 << 16;  // elements of a task
+
+}  // namespace
+
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor result;
   result.shape_ = shape;
@@ -58,8 +65,12 @@ Tensor Tensor::to(DType dtype) const {
   with_any(dtype_, [&](auto from) {
     with_any(dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
-      std::transform(source, source + numel(), result.data<decltype(to)>(),
-                     [](auto value) { return convert_value<decltype(to)>(value); });
+      auto* const converted = result.data<decltype(to)>();
+      parallel_chunks(numel(), kConverted, [=](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+          converted[i] = convert_value<decltype(to)>(source[i]);
+        }
+      });
     });
   });
   return result;

@@ -172,9 +172,11 @@ def training_sides(args, case):
     optimizer = torch.optim.SGD([p for p in learner.parameters() if p.requires_grad], lr=1e-9,
                                 momentum=0.9, weight_decay=1e-4)
     target = torchvision_side.cells_of(shape)
-    return [soma_side(args, ["train", f"model.freeze={frozen}"],
-                      {"soma f32": lambda printed: (printed["train_step_s"],
-                                                    printed["train_step_cpu_s"])}),
+    sides = [soma_side(args, ["train", f"model.freeze={frozen}", f"train.precision={precision}"],
+                       {f"soma {precision}": lambda printed: (printed["train_step_s"],
+                                                              printed["train_step_cpu_s"])})
+             for precision in ("f32", "bf16")]
+    return [*sides,
             timed("torchvision f32",
                   lambda: torchvision_side.train_once(learner, optimizer, image, target))]
 

@@ -198,7 +198,7 @@ Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
 MaskRcnn MaskRcnn::prepared(Precision precision) const {
   const bool half = precision == Precision::f16;
   check(!half || device() == Device::cuda, "test.precision", "f16 is for devices; use f32 or bf16");
-  const HalfScope scope(half);
+  const HalfScope scope(half ? DType::f16 : DType::f32);
   const Precision packing = half ? Precision::f32 : precision;
   MaskRcnn copy = *this;
   copy.backbone_.prepare(packing);

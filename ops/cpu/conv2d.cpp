@@ -1,7 +1,7 @@
 // Convolution as products on gathered rows. Forward: a row is an output pixel. Backward-data: a row
 // is an input pixel; with stride s the input pixels fall into s x s phases, each reached by its own
 // subset of the taps, so no product with an inserted zero is ever computed. 3x3 layers that are
-// large enough go Winograd's way instead.
+// large enough go Winograd's way instead. Weights are packed at every call, in the maps' precision.
 #include "ops/cpu/conv2d.h"
 
 #include <algorithm>
@@ -45,8 +45,10 @@ void conv_forward(const ConvSizes& s, const Tensor& x, const Tensor& panels, con
                 out);
 }
 
-Tensor panels_of(const Tensor& weight, const Conv2dSpec& spec) {
-  return pack_forward(weight, spec.groups, weight.extent(1) * weight.extent(2), weight.extent(3));
+Tensor panels_of(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
+  const int64_t in = weight.extent(3);
+  return panels_in(precision,
+                   pack_forward(weight, spec.groups, weight.extent(1) * weight.extent(2), in), in);
 }
 
 }  // namespace
@@ -64,7 +66,7 @@ ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& out,
   return s;
 }
 
-std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec) {
+std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
   const int64_t kernel_y = weight.extent(1), kernel_x = weight.extent(2), stride = spec.stride;
   std::vector<Tensor> result;
   for (int64_t y = 0; y < std::min(kernel_y, stride); ++y) {
@@ -73,8 +75,9 @@ std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec) {
       for (int64_t ky = y; ky < kernel_y; ky += stride) {
         for (int64_t kx = x; kx < kernel_x; kx += stride) chosen.push_back(ky * kernel_x + kx);
       }
-      result.push_back(
-          pack_backward(weight, spec.groups, kernel_y * kernel_x, weight.extent(3), chosen));
+      const Tensor panels =
+          pack_backward(weight, spec.groups, kernel_y * kernel_x, weight.extent(3), chosen);
+      result.push_back(panels_in(precision, panels, weight.extent(0) / spec.groups));
     }
   }
   return result;
@@ -101,7 +104,7 @@ void conv_backward_data(const ConvSizes& s, const Tensor& grad, const std::vecto
 
 Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
   if (winograd_fits(weight.shape(), weight.dtype(), spec)) return winograd_forward_weights(weight);
-  return panels_in(precision, panels_of(weight, spec), weight.extent(3));
+  return panels_of(weight, spec, precision);
 }
 
 void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed,
@@ -120,8 +123,14 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const ConvSizes s = conv_sizes(x.shape(), weight.shape(), out.shape(), spec);
   if (winograd_pays(s, x.dtype())) {
     winograd_forward(s, x, winograd_forward_weights(weight), bias, residual, spec.relu, out);
+  } else if (unpaired(x.dtype(), s.in)) {
+    const Tensor added = residual.defined() ? residual.to(DType::f32) : residual;
+    through_f32(out, [&](const Tensor& wide) {
+      conv2d_forward(x.to(DType::f32), weight, bias, added, spec, wide);
+    });
   } else {
-    conv_forward(s, x, panels_of(weight, spec), bias, residual, spec.relu, out);
+    conv_forward(s, x, panels_of(weight, spec, precision_of(x.dtype())), bias, residual, spec.relu,
+                 out);
   }
 }
 
@@ -131,8 +140,13 @@ void conv2d_backward_data(const Tensor& grad, const Tensor& weight, const Conv2d
   const ConvSizes s = conv_sizes(grad_x.shape(), weight.shape(), grad.shape(), spec);
   if (winograd_pays(s, grad.dtype())) {
     winograd_backward_data(s, grad, winograd_backward_weights(weight), grad_x);
+  } else if (unpaired(grad.dtype(), s.out)) {
+    through_f32(grad_x, [&](const Tensor& wide) {
+      conv2d_backward_data(grad.to(DType::f32), weight, spec, wide);
+    });
   } else {
-    conv_backward_data(s, grad, pack_phases(weight, spec), Tensor(), false, grad_x);
+    conv_backward_data(s, grad, pack_phases(weight, spec, precision_of(grad.dtype())), Tensor(),
+                       false, grad_x);
   }
 }
 

@@ -24,7 +24,7 @@ void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed
 
 // For each phase of the stride that a tap reaches, by its first tap (y, x), row-major: the weights
 // of its taps.
-std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec);
+std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec, Precision precision);
 void conv_backward_data(const ConvSizes& sizes, const Tensor& grad,
                         const std::vector<Tensor>& phases, const Tensor& bias, bool relu,
                         const Tensor& grad_x);

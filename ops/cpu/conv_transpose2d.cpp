@@ -14,9 +14,7 @@ Conv2dSpec conv_spec(const ConvTranspose2dSpec& spec) { return {spec.stride, spe
 
 std::vector<Tensor> transposed_panels(const Tensor& weight, const ConvTranspose2dSpec& spec,
                                       Precision precision) {
-  std::vector<Tensor> phases = pack_phases(weight, conv_spec(spec));
-  for (Tensor& panels : phases) panels = panels_in(precision, panels, weight.extent(0));
-  return phases;
+  return pack_phases(weight, conv_spec(spec), precision);
 }
 
 void conv_transpose2d_on_panels(const Tensor& x, const Shape& weight,
@@ -29,8 +27,13 @@ void conv_transpose2d_on_panels(const Tensor& x, const Shape& weight,
 
 void conv_transpose2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
                               const ConvTranspose2dSpec& spec, const Tensor& out) {
-  conv_transpose2d_on_panels(x, weight.shape(), pack_phases(weight, conv_spec(spec)), bias, spec,
-                             out);
+  if (unpaired(x.dtype(), weight.extent(0))) {
+    return through_f32(out, [&](const Tensor& wide) {
+      conv_transpose2d_forward(x.to(DType::f32), weight, bias, spec, wide);
+    });
+  }
+  conv_transpose2d_on_panels(
+      x, weight.shape(), transposed_panels(weight, spec, precision_of(x.dtype())), bias, spec, out);
 }
 
 void conv_transpose2d_backward_data(const Tensor& grad, const Tensor& weight,

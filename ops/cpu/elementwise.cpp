@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "tensor/any_dtype.h"
 
 namespace soma::cpu {
 namespace {
@@ -13,12 +14,14 @@ constexpr int64_t kChunk = 1 << 15;
 // out[i] = function(x[i], y[i]).
 template <class Function>
 void map(const char* who, const Tensor& x, const Tensor& y, const Tensor& out, Function function) {
-  with_float(out.dtype(), who, [&](auto type) {
+  with_layer_type(out.dtype(), who, [&](auto type) {
     using T = decltype(type);
     const T *a = x.data<T>(), *b = y.data<T>();
     T* result = out.data<T>();
     parallel_chunks(out.numel(), kChunk, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) result[i] = function(a[i], b[i]);
+      for (int64_t i = first; i < last; ++i) {
+        result[i] = convert_value<T>(function(widen(a[i]), widen(b[i])));
+      }
     });
   });
 }

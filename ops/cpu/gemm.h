@@ -26,7 +26,8 @@ struct RowsProduct {
   int64_t groups, run, columns;
   bool relu;
 };
-// Panels of bf16 pairs: products of source rounded to bf16 and those, summed in f32.
+// Panels of bf16 pairs: products of source rounded to bf16 and those, summed in f32; source,
+// residual and out are all f32 or all bf16, which needs such panels. bias is never bf16.
 // source [n, y.source, x.source, groups * run]; out and residual [n, y.extent, x.extent,
 // groups * columns]; bias [groups * columns]; the last two may be undefined.
 void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
@@ -38,6 +39,21 @@ Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t 
 // Backward-data: inner axis (chosen tap, out), columns in.
 Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
                      const std::vector<int64_t>& chosen);
+
+// What products of layers on maps of `dtype` are made in.
+inline Precision precision_of(DType dtype) {
+  return dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
+}
+// Whether maps of `dtype` with runs of `run` values cannot be multiplied in their own type: an odd
+// run of bf16 makes no pairs. Layers then go through f32.
+inline bool unpaired(DType dtype, int64_t run) { return dtype == DType::bf16 && run % 2 != 0; }
+// Calls multiply(f32 tensor like out), and rounds that to out, bf16.
+template <class Multiply>
+void through_f32(const Tensor& out, const Multiply& multiply) {
+  const Tensor wide = Tensor::empty(out.shape());
+  multiply(wide);
+  out.copy_from(wide.to(DType::bf16));
+}
 
 // Panels in `precision`: bf16 rounds f32 panels to nearest even, as pairs of the inner axis, where
 // `run` is even; else they stay as they are.
@@ -51,6 +67,7 @@ struct OuterProduct {
   int64_t taps_y, taps_x, stride, pad;
   int64_t groups, rows, columns;
 };
+// grad and source of one type, grad_weight of the same; or f32 of bf16, summed in f32.
 void multiply_outer(const OuterProduct& product, const Tensor& grad, const Tensor& source,
                     const Tensor& grad_weight);
 

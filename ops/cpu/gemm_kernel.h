@@ -15,12 +15,16 @@ enum class DType : uint8_t;
 
 namespace soma::cpu {
 
+// A bf16 where it lies in a tensor.
+struct __attribute__((may_alias)) Bf16 {
+  uint16_t bits;
+};
 // Two neighbours of the inner axis, each rounded to bf16; the first is the lower half.
 struct __attribute__((may_alias)) Bf16Pair {
   uint32_t bits;
 };
 
-// What products of T are summed in; results, bias and residual are of that type.
+// What products of T are summed in, and bias is of; results and residual too, or they are bf16.
 template <class T>
 struct SumOf {
   using type = T;
@@ -41,7 +45,7 @@ TileSize tile_size();
 TileSize tile_of(DType dtype);  // f32 or f64, of the instruction set in use
 
 // One block of rows times all columns of b.
-template <class T>
+template <class T, class Io = Sum<T>>
 struct RowsTask {
   const T* const* a;           // [taps][a_stride]: where the `run` elements of (tap, row) begin
   int64_t a_stride, a_offset;  // a_offset is added to every pointer (a group's first channel)
@@ -49,51 +53,66 @@ struct RowsTask {
   int64_t taps, run;
   const T* b;  // [panels][taps * run][tile columns], zeros behind the last column
   int64_t columns;
-  Sum<T>* out;             // row r is out + out_offset[r], `columns` elements
-  const Sum<T>* residual;  // laid out as out; null: none
-  const Sum<T>* bias;      // [columns]; null: none
+  Io* out;             // row r is out + out_offset[r], `columns` elements
+  const Io* residual;  // laid out as out; null: none
+  const Sum<T>* bias;  // [columns]; null: none
   const int64_t* out_offset;
   bool relu;
+  Sum<T>* sums;  // where Io is Bf16: scratch for whole tiles of rows, [rows][columns]
 };
-// T: float, double or Bf16Pair, for which `run` and every step of A and B count pairs.
-template <Isa, class T>
-void rows_product(const RowsTask<T>& task);
+// T: float, double or Bf16Pair, for which `run` and every step of A and B count pairs. Io: Sum<T>,
+// of Bf16Pair also Bf16: rounded once, at the end.
+template <Isa, class T, class Io>
+void rows_product(const RowsTask<T, Io>& task);
 
 // `pairs` pairs of values, rounded to nearest even.
 template <Isa>
 void round_pairs(const float* values, int64_t pairs, Bf16Pair* to);
 
-// One block of output pixels. The source is packed once per channel panel, zero padding included,
-// and serves all taps: a tap is a shift.
+// How many pixels an element of the packed sides of outer_product holds: pairs are of pixels next
+// to each other in a row of grad, with a zero of grad behind an odd last one.
 template <class T>
+inline constexpr int64_t kPixels = 1;
+template <>
+inline constexpr int64_t kPixels<Bf16Pair> = 2;
+
+// One block of output pixels. The source is packed once per channel panel, zero padding included,
+// and serves all taps: a tap is a shift. grad and source are of Io: T, or Bf16 for pairs.
+template <class T, class Io>
 struct OuterTask {
   int64_t images, height, width;                    // of the block
-  const T* grad;                                    // its first pixel
+  const Io* grad;                                   // its first pixel
   int64_t grad_image, grad_row, grad_pixel;         // strides
   int64_t rows;                                     // m
-  const T* source;                                  // image of the block's first pixel
+  const Io* source;                                 // image of the block's first pixel
   int64_t source_image, source_row, source_column;  // strides between packed rows and columns
+  int64_t source_pair;                              // from a pair's first to its second
   int64_t source_height, source_line;               // rows, and elements in a row; zeros outside
   int64_t y, x;                                     // row and element where the first window begins
   int64_t row_pick;                                 // source rows from packed row to packed row
-  int64_t step_y, step_x;                           // packed rows and columns from window to window
+  int64_t step_y, step_x;                           // packed rows and columns from step to step
   int64_t taps_y, taps_x, channels;                 // of a window
   int64_t first_channel, last_channel;              // the share of this task, whole panels
-  T* out;                                           // [rows][taps_y][taps_x][channels]
+  Sum<T>* out;                                      // [rows][taps_y][taps_x][channels]
   int64_t out_stride;                               // from row to row
   bool add;                                         // add to out instead of setting it
   T* scratch;                                       // outer_scratch() elements
 };
-template <class T>
-int64_t outer_scratch(const OuterTask<T>& task, const TileSize& tile) {
-  const int64_t pixels = task.images * task.height * task.width;
-  const int64_t padded_rows = (task.rows + tile.rows - 1) / tile.rows * tile.rows;
-  return pixels * padded_rows + 64 +
-         task.images * ((task.height - 1) * task.step_y + task.taps_y) *
-             ((task.width - 1) * task.step_x + task.taps_x) * tile.columns;
+// Steps of the sum along a row of the block.
+template <class T, class Io>
+int64_t outer_steps(const OuterTask<T, Io>& task) {
+  return (task.width + kPixels<T> - 1) / kPixels<T>;
 }
-template <Isa, class T>
-void outer_product(const OuterTask<T>& task);
+template <class T, class Io>
+int64_t outer_scratch(const OuterTask<T, Io>& task, const TileSize& tile) {
+  const int64_t steps = outer_steps(task);
+  const int64_t padded_rows = (task.rows + tile.rows - 1) / tile.rows * tile.rows;
+  return task.images * task.height * steps * padded_rows + 64 +
+         task.images * ((task.height - 1) * task.step_y + task.taps_y) *
+             ((steps - 1) * task.step_x + task.taps_x) * tile.columns;
+}
+template <Isa, class T, class Io>
+void outer_product(const OuterTask<T, Io>& task);
 
 // Panels of B side by side: b[p * panel_stride + k * n + j] = w[k * k_stride + (p * n + j) *
 // j_stride] for k < inner and j < n, the tile's columns, and zeros behind `columns`. One of the

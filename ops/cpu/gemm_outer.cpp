@@ -10,7 +10,7 @@ namespace soma::cpu {
 namespace {
 
 constexpr int64_t kTasks = 16;             // wanted at least, so that threads share evenly
-constexpr int64_t kBlockPixels = 384;      // of a packed block
+constexpr int64_t kBlockSteps = 384;       // of a packed block, at one or two pixels a step
 constexpr int64_t kMostRows = 264;         // 264 x 384 floats of packed grad: 405 kB of L2
 constexpr int64_t kFewestColumns = 256;    // of a task: packing grad once must pay
 constexpr int64_t kMostCopies = 64 << 20;  // bytes
@@ -18,24 +18,26 @@ constexpr int64_t kMostCopies = 64 << 20;  // bytes
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-template <class T>
+// Io: of grad and source; T: of their packed copies.
+template <class T, class Io>
 class OuterDriver {
  public:
+  using Value = Sum<T>;
   OuterDriver(const OuterProduct& product, const Tensor& grad, const Tensor& source,
               const Tensor& grad_weight)
       : p_(product),
-        tile_(with_isa([](auto isa) { return tile_size<isa, T>(); })),
+        tile_(tile_of(grad_weight.dtype())),
         merged_(p_.groups == 1 && p_.taps_x > 1 && p_.columns < tile_.columns),
         taps_x_(merged_ ? 1 : p_.taps_x),
         channels_(merged_ ? p_.taps_x * p_.columns : p_.columns),
         row_length_(p_.taps_y * p_.taps_x * p_.columns),
-        grad_(grad.data<T>()),
-        source_(source.data<T>()),
+        grad_(static_cast<const Io*>(grad.raw())),
+        source_(static_cast<const Io*>(source.raw())),
         out_(grad_weight) {
-    block_width_ = std::min(p_.width, kBlockPixels);
-    block_height_ = std::clamp<int64_t>(kBlockPixels / block_width_, 1, p_.height);
-    block_images_ =
-        std::clamp<int64_t>(kBlockPixels / (block_width_ * block_height_), 1, p_.images);
+    constexpr int64_t pixels = kBlockSteps * kPixels<T>;
+    block_width_ = std::min(p_.width, pixels);
+    block_height_ = std::clamp<int64_t>(pixels / block_width_, 1, p_.height);
+    block_images_ = std::clamp<int64_t>(pixels / (block_width_ * block_height_), 1, p_.images);
     blocks_x_ = ceil_div(p_.width, block_width_);
     blocks_y_ = ceil_div(p_.height, block_height_);
     blocks_ = blocks_x_ * blocks_y_ * ceil_div(p_.images, block_images_);
@@ -50,11 +52,11 @@ class OuterDriver {
       const int64_t chunk = task / per_chunk, channels = task % channel_tasks_;
       one_task(chunk, task / channel_tasks_ / row_tasks_ % p_.groups,
                task / channel_tasks_ % row_tasks_, channels,
-               copies.data<T>() + (chunks_ == 1 ? 0 : chunk * size));
+               copies.data<Value>() + (chunks_ == 1 ? 0 : chunk * size));
     });
     if (chunks_ == 1) return;
-    const T* const from = copies.data<T>();
-    T* const to = out_.data<T>();
+    const Value* const from = copies.data<Value>();
+    Value* const to = out_.data<Value>();
     parallel_chunks(size, 4096, [&](int64_t first, int64_t last) {
       std::copy(from + first, from + last, to + first);
       for (int64_t chunk = 1; chunk < chunks_; ++chunk) {
@@ -82,9 +84,9 @@ class OuterDriver {
   }
 
   void one_task(int64_t chunk, int64_t group, int64_t row_task, int64_t channel_task,
-                T* out) const {
+                Value* out) const {
     const int64_t channels = p_.groups * p_.rows, row = row_task * task_rows_;
-    OuterTask<T> task = {};
+    OuterTask<T, Io> task = {};
     task.grad_pixel = channels;
     task.grad_row = p_.width * channels;
     task.grad_image = p_.height * task.grad_row;
@@ -97,16 +99,19 @@ class OuterDriver {
     // An axis with one tap packs only the positions that its windows see.
     task.row_pick = p_.taps_y == 1 ? p_.stride : 1;
     task.step_y = p_.taps_y == 1 ? 1 : p_.stride;
-    task.source_column = source_channels * (taps_x_ == 1 ? p_.stride : 1);
-    task.step_x = taps_x_ == 1 ? 1 : p_.stride;
+    const int64_t step_x = p_.stride * kPixels<T>;
+    task.source_column = source_channels * (taps_x_ == 1 ? step_x : 1);
+    task.source_pair = source_channels * p_.stride;
+    task.step_x = taps_x_ == 1 ? 1 : step_x;
     task.taps_y = p_.taps_y, task.taps_x = taps_x_, task.channels = channels_;
     task.first_channel = channel_task * task_channels_;
     task.last_channel = std::min(channels_, task.first_channel + task_channels_);
     task.out = out + (group * p_.rows + row) * row_length_;
     task.out_stride = row_length_;
     task.images = block_images_, task.height = block_height_, task.width = block_width_;
-    const Tensor scratch = Tensor::empty({outer_scratch(task, tile_)}, dtype_of<T>);
-    task.scratch = scratch.data<T>();
+    static_assert(sizeof(T) == sizeof(Value));
+    const Tensor scratch = Tensor::empty({outer_scratch(task, tile_)}, dtype_of<Value>);
+    task.scratch = static_cast<T*>(scratch.raw());
     const int64_t end = std::min(blocks_, (chunk + 1) * chunk_blocks_);
     for (int64_t block = chunk * chunk_blocks_; block < end; ++block) {
       place(block, group, row, task);
@@ -116,7 +121,7 @@ class OuterDriver {
   }
 
   // Sets what depends on the block of pixels.
-  void place(int64_t block, int64_t group, int64_t row, OuterTask<T>& task) const {
+  void place(int64_t block, int64_t group, int64_t row, OuterTask<T, Io>& task) const {
     const int64_t x = block % blocks_x_ * block_width_;
     const int64_t y = block / blocks_x_ % blocks_y_ * block_height_;
     const int64_t n = block / blocks_x_ / blocks_y_ * block_images_;
@@ -134,7 +139,7 @@ class OuterDriver {
   const TileSize tile_;
   const bool merged_;
   const int64_t taps_x_, channels_, row_length_;
-  const T *grad_, *source_;
+  const Io *grad_, *source_;
   Tensor out_;
   int64_t block_width_, block_height_, block_images_, blocks_x_, blocks_y_, blocks_;
   int64_t task_rows_, row_tasks_, task_channels_, channel_tasks_, chunk_blocks_, chunks_;
@@ -146,8 +151,12 @@ void multiply_outer(const OuterProduct& product, const Tensor& grad, const Tenso
                     const Tensor& grad_weight) {
   if (grad_weight.numel() == 0) return;
   if (grad.numel() == 0) return grad_weight.fill(0);
+  if (grad.dtype() == DType::bf16) {
+    return OuterDriver<Bf16Pair, Bf16>(product, grad, source, grad_weight).run();
+  }
   with_float(grad.dtype(), "multiply_outer", [&](auto type) {
-    OuterDriver<decltype(type)>(product, grad, source, grad_weight).run();
+    using T = decltype(type);
+    OuterDriver<T, T>(product, grad, source, grad_weight).run();
   });
 }
 

@@ -10,45 +10,76 @@
 //
 // Packing costs one copy of X per block, whatever the kernel's size; zeros outside the source are
 // packed like everything else, so the inner loop has no edges.
+//
+// Of bf16 pairs a step is two pixels of a row of G, next to each other. An element of the patch
+// then holds the two source pixels that meet them under the first tap, one stride apart; as every
+// pixel begins a pair where an axis has several taps, a tap is still a shift.
 #include "ops/cpu/gemm_tile.h"
 
 namespace soma::cpu {
 namespace SOMA_ISA {
 namespace {
 
-// Copies kRows elements, in whole vectors that may reach beyond both ends: the next copy mends what
-// this one spoils.
+// Element i of T from pixel p and, for a pair, its neighbour `next` elements on.
+SOMA_INLINE float packed_one(const float* p, int64_t) { return *p; }
+SOMA_INLINE double packed_one(const double* p, int64_t) { return *p; }
+SOMA_INLINE Bf16Pair packed_one(const Bf16* p, int64_t next) {
+  return {uint32_t{p[0].bits} | uint32_t{p[next].bits} << 16};
+}
+// The same for a whole vector of them.
 template <class T>
-SOMA_INLINE void copy_wide(T* to, const T* from) {
-  for (int i = 0; i < kRows; i += kLanes<T>) store(to + i, load(from + i));
+SOMA_INLINE void pack_vector(T* to, const T* p, int64_t) {
+  store(to, load(p));
+}
+SOMA_INLINE void pack_vector(Bf16Pair* to, const Bf16* p, int64_t next) {
+  store(&to->bits, load_bits(p) | load_bits(p + next) << 16);
+}
+template <class T>
+inline constexpr int kLanesOf = kVectorBytes / static_cast<int>(sizeof(T));
+
+// One step: kRows elements of G at `from`, of which `rows` exist; `pair`: its neighbour does too.
+template <class T, class Io>
+SOMA_INLINE void pack_rows(const OuterTask<T, Io>& task, const Io* from, int64_t rows, bool pair,
+                           T* to) {
+  for (int64_t i = 0; i < kRows; ++i) {
+    if (i >= rows) {
+      to[i] = T{};
+    } else if constexpr (std::is_same_v<T, Bf16Pair>) {
+      to[i] = pair ? packed_one(from + i, task.grad_pixel) : Bf16Pair{from[i].bits};
+    } else {
+      to[i] = from[i];
+    }
+  }
 }
 
-template <class T>
-void pack_grad(const OuterTask<T>& task, T* a) {
-  constexpr int64_t wide = (kRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-  constexpr int64_t chunk = 8;  // pixels whose lines stay in L1 while all tiles are filled
-  const int64_t pixels = task.images * task.height * task.width;
+template <class T, class Io>
+void pack_grad(const OuterTask<T, Io>& task, T* a) {
+  constexpr int64_t wide = (kRows + kLanesOf<T> - 1) / kLanesOf<T> * kLanesOf<T>;
+  constexpr int64_t chunk = 8, pixels = kPixels<T>;  // steps whose lines stay in L1 for all tiles
+  const int64_t width = outer_steps(task), steps = task.images * task.height * width;
   for (int64_t line = 0; line < task.images * task.height; ++line) {
-    const T* const start =
+    const Io* const start =
         task.grad + line / task.height * task.grad_image + line % task.height * task.grad_row;
-    for (int64_t x0 = 0; x0 < task.width; x0 += chunk) {
-      const int64_t x1 = x0 + chunk < task.width ? x0 + chunk : task.width;
-      for (int64_t x = x1; x < x1 + chunk && x < task.width; ++x) {
-        for (int64_t m = 0; m < task.rows; m += 64 / static_cast<int64_t>(sizeof(T))) {
+    for (int64_t x0 = 0; x0 < width; x0 += chunk) {
+      const int64_t x1 = x0 + chunk < width ? x0 + chunk : width;
+      for (int64_t x = x1 * pixels; x < (x1 + chunk) * pixels && x < task.width; ++x) {
+        for (int64_t m = 0; m < task.rows; m += 64 / static_cast<int64_t>(sizeof(Io))) {
           __builtin_prefetch(start + x * task.grad_pixel + m);
         }
       }
       for (int64_t m = 0; m < task.rows; m += kRows) {
-        const T* from = start + x0 * task.grad_pixel + m;
-        T* to = a + m * pixels + (line * task.width + x0) * kRows;
-        if (m + wide <= task.rows && x0 + chunk < task.width) {
-          for (int64_t x = x0; x < x1; ++x, from += task.grad_pixel, to += kRows) {
-            copy_wide(to, from);
+        const Io* from = start + x0 * pixels * task.grad_pixel + m;
+        T* to = a + m * steps + (line * width + x0) * kRows;
+        // Whole vectors may reach beyond both ends: the next step mends what this one spoils.
+        const bool inside = m + wide <= task.rows && x0 + chunk < width;
+        for (int64_t x = x0; x < x1; ++x, from += pixels * task.grad_pixel, to += kRows) {
+          if (inside) {
+            for (int i = 0; i < kRows; i += kLanesOf<T>) {
+              pack_vector(to + i, from + i, task.grad_pixel);
+            }
+          } else {
+            pack_rows(task, from, task.rows - m, (x + 1) * pixels <= task.width, to);
           }
-          continue;
-        }
-        for (int64_t x = x0; x < x1; ++x, from += task.grad_pixel, to += kRows) {
-          for (int i = 0; i < kRows; ++i) to[i] = m + i < task.rows ? from[i] : T{0};
         }
       }
     }
@@ -62,59 +93,64 @@ struct Patch {
 };
 
 // One packed row, columns [q, end) of it, some elements of which lie outside.
-template <class T>
-void pack_edge(const OuterTask<T>& task, const T* line, bool inside, int64_t c, int64_t q,
-               int64_t end, T* b) {
+template <class T, class Io>
+void pack_edge(const OuterTask<T, Io>& task, const Io* line, int64_t c, int64_t q, int64_t end,
+               T* b) {
+  const auto at = [&](int64_t e) { return e >= 0 && e < task.source_line ? line[e] : Io{}; };
   for (; q < end; ++q) {
-    const int64_t e = task.x + c + q * task.source_column;
+    const int64_t first = task.x + c + q * task.source_column;
     for (int64_t j = 0; j < kColumns<T>; ++j) {
-      const bool wanted = inside && c + j < task.channels;
-      const bool there = wanted && e + j >= 0 && e + j < task.source_line;
-      b[q * kColumns<T> + j] = there ? line[e + j] : T{0};
+      const bool wanted = line != nullptr && c + j < task.channels;
+      const Io both[2] = {wanted ? at(first + j) : Io{},
+                          wanted ? at(first + j + task.source_pair) : Io{}};
+      b[q * kColumns<T> + j] = packed_one(both, 1);
     }
   }
 }
 
 // The panel of channels that begins at c, of every image, row and column that some window sees.
-template <class T>
-void pack_source(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, T* b) {
+template <class T, class Io>
+void pack_source(const OuterTask<T, Io>& task, const Patch<T>& patch, int64_t c, T* b) {
   constexpr int64_t n = kColumns<T>, ahead = 16;
   const int64_t step = task.source_column, start = task.x + c;
   // Columns [low, high) lie inside with all their elements.
   int64_t low = start < 0 ? (-start + step - 1) / step : 0;
-  const int64_t room = task.source_line - n - start;
+  const int64_t room = task.source_line - n - start - (kPixels<T> - 1) * task.source_pair;
   int64_t high = c + n <= task.channels && room >= 0 ? room / step + 1 : 0;
   high = high < patch.columns ? high : patch.columns;
   low = low < high ? low : high;
   for (int64_t r = 0; r < task.images * patch.rows; ++r, b += patch.columns * n) {
     const int64_t y = task.y + r % patch.rows * task.row_pick;
-    const bool inside = y >= 0 && y < task.source_height;
-    const T* line = task.source + r / patch.rows * task.source_image + y * task.source_row;
-    const int64_t from = inside ? low : patch.columns, to = inside ? high : patch.columns;
-    pack_edge(task, line, inside, c, 0, from, b);
-    for (int64_t q = from; q < to; ++q) {
-      __builtin_prefetch(line + start + (q + ahead) * step);
+    if (y < 0 || y >= task.source_height) {
+      pack_edge<T, Io>(task, nullptr, c, 0, patch.columns, b);
+      continue;
+    }
+    const Io* line = task.source + r / patch.rows * task.source_image + y * task.source_row;
+    pack_edge(task, line, c, 0, low, b);
+    for (int64_t q = low; q < high; ++q) {
+      const Io* const from = line + start + q * step;
+      __builtin_prefetch(from + ahead * step);
       for (int v = 0; v < kVectors; ++v) {
-        store(b + q * n + v * kLanes<T>, load(line + start + q * step + v * kLanes<T>));
+        pack_vector(b + q * n + v * kLanesOf<T>, from + v * kLanesOf<T>, task.source_pair);
       }
     }
-    pack_edge(task, line, inside, c, to, patch.columns, b);
+    pack_edge(task, line, c, high, patch.columns, b);
   }
 }
 
 // C tile of the rows whose packed G is a, and the window whose first column is b.
-template <class T, int NV>
-__attribute__((noinline)) void one_tile(const OuterTask<T>& task, const Patch<T>& patch, const T* a,
-                                        const T* b, const Target<T>& to) {
-  Vector<T> acc[kRows][NV];
+template <class T, class Io, int NV>
+__attribute__((noinline)) void one_tile(const OuterTask<T, Io>& task, const Patch<T>& patch,
+                                        const T* a, const T* b, const Target<Sum<T>>& to) {
+  Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
   prefetch_target(to);
   const int64_t row_step = task.step_y * patch.columns * kColumns<T>;
-  const int64_t column_step = task.step_x * kColumns<T>;
+  const int64_t column_step = task.step_x * kColumns<T>, steps = outer_steps(task);
   for (int64_t n = 0; n < task.images; ++n) {
     for (int64_t y = 0; y < task.height; ++y) {
       const T* window = b + n * patch.size() + y * row_step;
-      for (int64_t x = 0; x < task.width; ++x, a += kRows, window += column_step) {
+      for (int64_t x = 0; x < steps; ++x, a += kRows, window += column_step) {
         step(acc, window, [&](int m) { return a[m]; });
       }
     }
@@ -123,42 +159,43 @@ __attribute__((noinline)) void one_tile(const OuterTask<T>& task, const Patch<T>
   finish(acc, to);
 }
 
-template <class T>
-void one_panel(const OuterTask<T>& task, const Patch<T>& patch, int64_t c, const T* a, const T* b) {
+template <class T, class Io>
+void one_panel(const OuterTask<T, Io>& task, const Patch<T>& patch, int64_t c, const T* a,
+               const T* b) {
   constexpr int64_t n = kColumns<T>;
   const int64_t columns = task.channels - c < n ? task.channels - c : n;
-  const int64_t pixels = task.images * task.height * task.width;
+  const int64_t steps = task.images * task.height * outer_steps(task);
   for (int64_t tap = 0; tap < task.taps_y * task.taps_x; ++tap) {
     const int64_t shift = (tap / task.taps_x) * patch.columns + tap % task.taps_x;
     for (int64_t m = 0; m < task.rows; m += kRows) {
       int64_t offset[kRows];
       const int64_t rows = task.rows - m < kRows ? task.rows - m : kRows;
       for (int64_t i = 0; i < kRows; ++i) offset[i] = (m + (i < rows ? i : 0)) * task.out_stride;
-      const Target<T> to = {task.out + tap * task.channels + c,
-                            nullptr,
-                            nullptr,
-                            offset,
-                            rows,
-                            columns,
-                            task.add,
-                            false};
+      const Target<Sum<T>> to = {task.out + tap * task.channels + c,
+                                 nullptr,
+                                 nullptr,
+                                 offset,
+                                 rows,
+                                 columns,
+                                 task.add,
+                                 false};
       if (columns <= kLanes<T>) {
-        one_tile<T, 1>(task, patch, a + m * pixels, b + shift * n, to);
+        one_tile<T, Io, 1>(task, patch, a + m * steps, b + shift * n, to);
       } else {
-        one_tile<T, kVectors>(task, patch, a + m * pixels, b + shift * n, to);
+        one_tile<T, Io, kVectors>(task, patch, a + m * steps, b + shift * n, to);
       }
     }
   }
 }
 
-template <class T>
-void product(const OuterTask<T>& task) {
+template <class T, class Io>
+void product(const OuterTask<T, Io>& task) {
+  const int64_t width = outer_steps(task);
   const Patch<T> patch = {(task.height - 1) * task.step_y + task.taps_y,
-                          (task.width - 1) * task.step_x + task.taps_x};
+                          (width - 1) * task.step_x + task.taps_x};
   const int64_t tiles = (task.rows + kRows - 1) / kRows;
-  const int64_t pixels = task.images * task.height * task.width;
   T* const a = task.scratch;
-  T* const b = a + (tiles * kRows * pixels + 63) / 64 * 64;
+  T* const b = a + (tiles * kRows * task.images * task.height * width + 63) / 64 * 64;
   pack_grad(task, a);
   for (int64_t c = task.first_channel; c < task.last_channel; c += kColumns<T>) {
     pack_source(task, patch, c, b);
@@ -170,11 +207,15 @@ void product(const OuterTask<T>& task) {
 }  // namespace SOMA_ISA
 
 template <>
-void outer_product<Isa::SOMA_ISA, float>(const OuterTask<float>& task) {
+void outer_product<Isa::SOMA_ISA>(const OuterTask<float, float>& task) {
   SOMA_ISA::product(task);
 }
 template <>
-void outer_product<Isa::SOMA_ISA, double>(const OuterTask<double>& task) {
+void outer_product<Isa::SOMA_ISA>(const OuterTask<double, double>& task) {
+  SOMA_ISA::product(task);
+}
+template <>
+void outer_product<Isa::SOMA_ISA>(const OuterTask<Bf16Pair, Bf16>& task) {
   SOMA_ISA::product(task);
 }
 

@@ -24,6 +24,9 @@ template <class T>
 inline constexpr bool kPaired = std::is_same_v<T, Bf16Pair>;
 template <class T>
 inline constexpr int64_t kPerElement = kPaired<T> ? 2 : 1;
+// Whether a source of Io must be rounded to become elements of A.
+template <class T, class Io>
+inline constexpr bool kRounds = kPaired<T>&& std::is_same_v<Io, float>;
 template <class T>
 Tensor memory_of(int64_t elements) {
   if constexpr (kPaired<T>)
@@ -33,12 +36,12 @@ Tensor memory_of(int64_t elements) {
 }
 
 // `count` values, a multiple of kPerElement, as elements of A.
-template <class T>
-void copy_elements(const Sum<T>* values, int64_t count, T* to) {
-  if constexpr (kPaired<T>) {
+template <class T, class Io>
+void copy_elements(const Io* values, int64_t count, T* to) {
+  if constexpr (kRounds<T, Io>) {
     with_isa([&](auto isa) { round_pairs<isa>(values, count / 2, to); });
   } else {
-    std::copy_n(values, count, to);
+    std::copy_n(reinterpret_cast<const T*>(values), count / kPerElement<T>, to);
   }
 }
 
@@ -52,8 +55,9 @@ Split split(int64_t items, int64_t most, int64_t unit) {
   return {size, std::max<int64_t>(1, ceil_div(items, size))};
 }
 
-// Sources of pairs are rounded on the way: by the block where a row is one run, else whole.
-template <class T>
+// Sources of f32 for pairs are rounded on the way: by the block where a row is one run, else whole.
+// Io: of source, residual and out.
+template <class T, class Io>
 class RowsDriver {
   using Value = Sum<T>;
 
@@ -68,11 +72,11 @@ class RowsDriver {
         taps_(product.y.taps * (merged_ ? 1 : product.x.taps)),
         run_(product.run * (merged_ ? product.x.taps : 1) / kPerElement<T>),
         rows_(product.images * product.y.outputs * product.x.outputs),
-        source_(source.data<Value>()),
+        source_(static_cast<const Io*>(source.raw())),
         panels_(static_cast<const T*>(panels.raw())),
         bias_(bias.defined() ? bias.data<Value>() : nullptr),
-        residual_(residual.defined() ? residual.data<Value>() : nullptr),
-        out_(out.data<Value>()) {
+        residual_(residual.defined() ? static_cast<const Io*>(residual.raw()) : nullptr),
+        out_(static_cast<Io*>(out.raw())) {
     const int64_t products =
         std::max<int64_t>(1, kPerElement<T> * taps_ * run_ * p_.columns * p_.groups);
     const int64_t fewest = panels.bytes() > kLargePanels ? kMostRows : kFewestRows;
@@ -85,8 +89,8 @@ class RowsDriver {
     zeros_ = memory_of<T>(std::max(channels_ / kPerElement<T>, run_));
     zeros_.fill(0);
     const bool colliding = run_ * static_cast<int64_t>(sizeof(T)) % kSetBytes == 0;
-    by_block_ = taps_ == 1 && p_.groups == 1 && (kPaired<T> || colliding);
-    if (kPaired<T> && !by_block_) {
+    by_block_ = taps_ == 1 && p_.groups == 1 && (kRounds<T, Io> || colliding);
+    if (kRounds<T, Io> && !by_block_) {
       round_source(source.numel());
     } else {
       elements_ = reinterpret_cast<const T*>(source_);
@@ -129,22 +133,25 @@ class RowsDriver {
     const int64_t first = column_block * column_split_.size;
     const int64_t columns = std::min(p_.columns - first, column_split_.size);
     const int64_t group_panels = ceil_div(p_.columns, tile_.columns) * taps_ * run_ * tile_.columns;
+    Tensor sums;
+    if (!std::is_same_v<Io, Value>) sums = Tensor::empty({padded, columns}, dtype_of<Value>);
     const int64_t last_group = std::min(p_.groups, (group_block + 1) * group_split_.size);
     for (int64_t g = group_block * group_split_.size; g < last_group; ++g) {
       const int64_t column = g * p_.columns + first;
-      const RowsTask<T> task = {table,
-                                padded,
-                                g * run_,
-                                end - begin,
-                                taps_,
-                                run_,
-                                panels_ + g * group_panels + first * taps_ * run_,
-                                columns,
-                                out_ + column,
-                                residual_ ? residual_ + column : nullptr,
-                                bias_ ? bias_ + column : nullptr,
-                                offset,
-                                p_.relu};
+      const RowsTask<T, Io> task = {table,
+                                    padded,
+                                    g * run_,
+                                    end - begin,
+                                    taps_,
+                                    run_,
+                                    panels_ + g * group_panels + first * taps_ * run_,
+                                    columns,
+                                    out_ + column,
+                                    residual_ ? residual_ + column : nullptr,
+                                    bias_ ? bias_ + column : nullptr,
+                                    offset,
+                                    p_.relu,
+                                    sums.defined() ? sums.template data<Value>() : nullptr};
       with_isa([&](auto isa) { rows_product<isa>(task); });
     }
   }
@@ -235,7 +242,7 @@ class RowsDriver {
         const bool inside = y >= 0 && y < p_.y.source;
         const int64_t from = inside ? std::clamp<int64_t>(-shift, 0, line) : line;
         const int64_t to = std::clamp<int64_t>(source_line - shift, from, line);
-        const Value* source = source_ + (n * p_.y.source + y) * source_line + shift;
+        const Io* source = source_ + (n * p_.y.source + y) * source_line + shift;
         std::fill(patch, patch + from / per, T{});
         if (from < to) copy_elements(source + from, to - from, patch + from / per);
         std::fill(patch + to / per, patch + line / per, T{});
@@ -257,10 +264,11 @@ class RowsDriver {
   const int64_t channels_;
   const bool merged_;
   const int64_t taps_, run_, rows_;  // run_ in elements of A, the rest in values
-  const Value* source_;
+  const Io* source_;
   const T *elements_ = nullptr, *panels_;
-  const Value *bias_, *residual_;
-  Value* out_;
+  const Value* bias_;
+  const Io* residual_;
+  Io* out_;
   Tensor zeros_, rounded_;
   bool by_block_ = false;
   Split row_split_, column_split_, group_split_;
@@ -270,11 +278,15 @@ class RowsDriver {
 
 void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
                    const Tensor& bias, const Tensor& residual, const Tensor& out) {
+  if (out.dtype() == DType::bf16) {
+    return RowsDriver<Bf16Pair, Bf16>(product, source, panels, bias, residual, out).run();
+  }
   if (panels.dtype() == DType::bf16) {
-    return RowsDriver<Bf16Pair>(product, source, panels, bias, residual, out).run();
+    return RowsDriver<Bf16Pair, float>(product, source, panels, bias, residual, out).run();
   }
   with_float(out.dtype(), "multiply_rows", [&](auto type) {
-    RowsDriver<decltype(type)>(product, source, panels, bias, residual, out).run();
+    using T = decltype(type);
+    RowsDriver<T, T>(product, source, panels, bias, residual, out).run();
   });
 }
 

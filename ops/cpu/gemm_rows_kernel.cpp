@@ -29,9 +29,9 @@ struct Block {
 
 // Never inlined: the row pointers must find registers. `next` rows on lies the tile that is fetched
 // into L1 meanwhile: its rows are too short for the hardware to foresee.
-template <class T, int NV>
-__attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& block, const T* b,
-                                        int64_t row, int64_t next, const Target<Sum<T>>& to) {
+template <class T, class Io, int NV>
+__attribute__((noinline)) void one_tile(const RowsTask<T, Io>& task, const Block& block, const T* b,
+                                        int64_t row, int64_t next, const Target<Sum<T>, Io>& to) {
   constexpr int64_t line = 64 / sizeof(T);
   Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
@@ -47,11 +47,7 @@ __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& bl
       const int64_t k1 = k0 + line < block.length ? k0 + line : block.length;
       for (int64_t k = k0; k < k1; ++k, b += kColumns<T>) {
         const auto broadcast = [&](int m) { return a[m][k]; };
-        if constexpr (std::is_same_v<T, Bf16Pair>) {
-          pair_step(acc, b, broadcast);
-        } else {
-          step(acc, b, broadcast);
-        }
+        step(acc, b, broadcast);
       }
     }
   }
@@ -59,8 +55,8 @@ __attribute__((noinline)) void one_tile(const RowsTask<T>& task, const Block& bl
   finish(acc, to);
 }
 
-template <class T>
-void one_block(const RowsTask<T>& task, const Block& block, bool first, bool last) {
+template <class T, class Io>
+void one_block(const RowsTask<T, Io>& task, const Block& block, bool first, bool last) {
   const int64_t inner = task.taps * task.run;
   const T* b = task.b + (block.t0 * task.run + block.k0) * kColumns<T>;
   const auto tile = [&](int64_t j, int64_t row) {
@@ -68,13 +64,18 @@ void one_block(const RowsTask<T>& task, const Block& block, bool first, bool las
     const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
     const auto* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
     const auto* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
-    const Target<Sum<T>> to = {task.out + j, residual, bias,   task.out_offset + row,
-                               rows,         columns,  !first, last && task.relu};
+    auto* const sums = task.sums == nullptr ? nullptr : task.sums + row * task.columns;
+    const Target<Sum<T>, Io> to = {task.out + j, residual,
+                                   bias,         task.out_offset + row,
+                                   rows,         columns,
+                                   !first,       last && task.relu,
+                                   last,         sums == nullptr ? nullptr : sums + j,
+                                   task.columns};
     const int64_t next = row + kRows < task.rows ? kRows : 0;
     if (columns <= kLanes<T>) {
-      one_tile<T, 1>(task, block, b + j * inner, row, next, to);
+      one_tile<T, Io, 1>(task, block, b + j * inner, row, next, to);
     } else {
-      one_tile<T, kVectors>(task, block, b + j * inner, row, next, to);
+      one_tile<T, Io, kVectors>(task, block, b + j * inner, row, next, to);
     }
   };
   const int64_t steps = (block.t1 - block.t0) * block.length;
@@ -89,8 +90,8 @@ void one_block(const RowsTask<T>& task, const Block& block, bool first, bool las
   }
 }
 
-template <class T>
-void product(const RowsTask<T>& task) {
+template <class T, class Io>
+void product(const RowsTask<T, Io>& task) {
   if (task.taps * task.run == 0) return one_block(task, Block{0, 0, 0, 0}, true, true);
   const int64_t parts = (task.run + kInner - 1) / kInner;  // of one tap
   const int64_t length = (task.run + parts - 1) / parts;
@@ -103,13 +104,6 @@ void product(const RowsTask<T>& task) {
                 t1 == task.taps && end == task.run);
     }
   }
-}
-
-// As tensor/dtype.h rounds, in a form that vectorises and leaves no shared copy behind.
-SOMA_INLINE uint32_t bf16_bits(float value) {
-  const auto x = __builtin_bit_cast(uint32_t, value);
-  const bool nan = (x & 0x7FFFFFFF) > 0x7F800000;
-  return nan ? x >> 16 | 0x40 : (x + 0x7FFF + (x >> 16 & 1)) >> 16;
 }
 
 // Columns that lie together are copied line by line through all panels, as memory has them; columns
@@ -156,15 +150,19 @@ TileSize tile_size<Isa::SOMA_ISA, double>() {
   return {SOMA_ISA::kRows, SOMA_ISA::kColumns<double>};
 }
 template <>
-void rows_product<Isa::SOMA_ISA, float>(const RowsTask<float>& task) {
+void rows_product<Isa::SOMA_ISA>(const RowsTask<float>& task) {
   SOMA_ISA::product(task);
 }
 template <>
-void rows_product<Isa::SOMA_ISA, double>(const RowsTask<double>& task) {
+void rows_product<Isa::SOMA_ISA>(const RowsTask<double>& task) {
   SOMA_ISA::product(task);
 }
 template <>
-void rows_product<Isa::SOMA_ISA, Bf16Pair>(const RowsTask<Bf16Pair>& task) {
+void rows_product<Isa::SOMA_ISA>(const RowsTask<Bf16Pair>& task) {
+  SOMA_ISA::product(task);
+}
+template <>
+void rows_product<Isa::SOMA_ISA>(const RowsTask<Bf16Pair, Bf16>& task) {
   SOMA_ISA::product(task);
 }
 template <>

@@ -27,8 +27,10 @@ inline constexpr int kVectorBytes = 16, kRows = 6;
 #endif
 inline constexpr int kVectors = 2;
 
+template <class T, bool = std::is_arithmetic_v<T>>
+struct VectorOf {};  // of Bf16: none
 template <class T>
-struct VectorOf {
+struct VectorOf<T, true> {
   typedef T type __attribute__((vector_size(kVectorBytes)));
   typedef T unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
 };
@@ -56,17 +58,67 @@ SOMA_INLINE void store(T* p, Vector<T> value) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = value;
 }
 
+// bf16 in memory, f32 in registers; rounded to nearest even as tensor/dtype.h rounds, in a form
+// that vectorises and leaves no shared copy behind.
+typedef uint16_t HalfBits __attribute__((vector_size(kVectorBytes / 2)));
+typedef uint16_t UnalignedHalfBits
+    __attribute__((vector_size(kVectorBytes / 2), aligned(sizeof(uint16_t)), may_alias));
+SOMA_INLINE Vector<uint32_t> load_bits(const Bf16* p) {
+  const HalfBits bits = *reinterpret_cast<const UnalignedHalfBits*>(p);
+  return __builtin_convertvector(bits, Vector<uint32_t>);
+}
+SOMA_INLINE Vector<float> load(const Bf16* p) {
+  return __builtin_bit_cast(Vector<float>, load_bits(p) << 16);
+}
+SOMA_INLINE void store(Bf16* p, Vector<float> value) {
+  const auto x = __builtin_bit_cast(Vector<uint32_t>, value);
+  const Vector<uint32_t> rounded = (x + 0x7FFF + (x >> 16 & 1)) >> 16;
+  const Vector<uint32_t> bits = (x & 0x7FFFFFFF) > 0x7F800000 ? (x >> 16 | 0x40) : rounded;
+  *reinterpret_cast<UnalignedHalfBits*>(p) = __builtin_convertvector(bits, HalfBits);
+}
+SOMA_INLINE uint32_t bf16_bits(float value) {
+  const auto x = __builtin_bit_cast(uint32_t, value);
+  const bool nan = (x & 0x7FFFFFFF) > 0x7F800000;
+  return nan ? x >> 16 | 0x40 : (x + 0x7FFF + (x >> 16 & 1)) >> 16;
+}
+// One element.
+template <class T>
+SOMA_INLINE T value_of(T value) {
+  return value;
+}
+SOMA_INLINE float value_of(Bf16 value) {
+  return __builtin_bit_cast(float, uint32_t{value.bits} << 16);
+}
+template <class T>
+SOMA_INLINE void put(T* p, T value) {
+  *p = value;
+}
+SOMA_INLINE void put(Bf16* p, float value) { p->bits = static_cast<uint16_t>(bf16_bits(value)); }
+
 // Where a finished tile goes. Rows behind `rows` are computed and dropped; offset[] is readable for
 // all kRows of them.
-template <class T>
+template <class T, class Io = T>
 struct Target {
-  T* out;
-  const T* residual;
+  Io* out;
+  const Io* residual;
   const T* bias;
   const int64_t* offset;
   int64_t rows, columns;
   bool add, relu;
+  // Where Io is not T: whether this is the last block of the product, and the sums so far, which
+  // lie row after row for all kRows.
+  bool last = true;
+  T* sums = nullptr;
+  int64_t sums_stride = 0;
 };
+template <class T, class Io>
+SOMA_INLINE T* sums_of(const Target<T, Io>& to, int64_t m) {
+  if constexpr (std::is_same_v<T, Io>) {
+    return to.out + to.offset[m];
+  } else {
+    return to.sums + m * to.sums_stride;
+  }
+}
 
 // One by one: an initialiser of the whole array would be a memset.
 template <class V, int NV>
@@ -79,21 +131,29 @@ SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
 }
 
 // Fetches the lines that finish() will read or write.
-template <class T>
-SOMA_INLINE void prefetch_target(const Target<T>& to) {
+template <class T, class Io>
+SOMA_INLINE void prefetch_target(const Target<T, Io>& to) {
   SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) __builtin_prefetch(to.out + to.offset[m], 1);
 }
 
 // NV vectors wide, every column wanted.
-template <class T, int NV>
-SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
+template <class T, class Io, int NV>
+SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T, Io>& to) {
   if (to.add) {
     SOMA_UNROLL
     for (int m = 0; m < kRows; ++m) {
       SOMA_UNROLL
-      for (int v = 0; v < NV; ++v) acc[m][v] += load(to.out + to.offset[m] + v * kLanes<T>);
+      for (int v = 0; v < NV; ++v) acc[m][v] += load(sums_of(to, m) + v * kLanes<T>);
     }
+  }
+  if (!std::is_same_v<T, Io> && !to.last) {
+    SOMA_UNROLL
+    for (int m = 0; m < kRows; ++m) {
+      SOMA_UNROLL
+      for (int v = 0; v < NV; ++v) store(sums_of(to, m) + v * kLanes<T>, acc[m][v]);
+    }
+    return;
   }
   if (to.bias != nullptr) {
     SOMA_UNROLL
@@ -126,8 +186,8 @@ SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
 }
 
 // The same for a tile that hangs over the last column.
-template <class T, int NV>
-SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
+template <class T, class Io, int NV>
+SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T, Io>& to) {
   T lines[kRows][NV * kLanes<T>];
   SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) {
@@ -135,13 +195,17 @@ SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T>& to) {
     for (int v = 0; v < NV; ++v) store(lines[m] + v * kLanes<T>, acc[m][v]);
   }
   for (int64_t m = 0; m < to.rows; ++m) {
-    T* out = to.out + to.offset[m];
+    Io* out = to.out + to.offset[m];
     for (int64_t j = 0; j < to.columns; ++j) {
       T value = lines[m][j];
-      if (to.add) value += out[j];
+      if (to.add) value += sums_of(to, m)[j];
+      if (!std::is_same_v<T, Io> && !to.last) {
+        sums_of(to, m)[j] = value;
+        continue;
+      }
       if (to.bias != nullptr) value += to.bias[j];
-      if (to.residual != nullptr) value += to.residual[to.offset[m] + j];
-      out[j] = to.relu && value < 0 ? T{0} : value;
+      if (to.residual != nullptr) value += value_of(to.residual[to.offset[m] + j]);
+      put(out + j, to.relu && value < 0 ? T{0} : value);
     }
   }
 }
@@ -186,7 +250,7 @@ SOMA_INLINE void step(Vector<T> (&acc)[kRows][NV], const T* b, const A& a) {
 // The same for two neighbouring k: first the upper halves' product, then the lower ones', each a
 // fused multiply-add where the instruction set has one; denormal halves count as 0 in AVX512-BF16.
 template <int NV, class A>
-SOMA_INLINE void pair_step(Vector<float> (&acc)[kRows][NV], const Bf16Pair* b, const A& a) {
+SOMA_INLINE void step(Vector<float> (&acc)[kRows][NV], const Bf16Pair* b, const A& a) {
   using Bits = Vector<uint32_t>;
   Bits columns[NV];
   SOMA_UNROLL

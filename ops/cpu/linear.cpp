@@ -28,12 +28,24 @@ void linear_on_panels(const Tensor& x, const Tensor& panels, const Tensor& bias,
 void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu,
                     const Tensor& out) {
   if (out.numel() == 0) return;
-  linear_on_panels(x, linear_panels(weight, Precision::f32), bias, relu, out);
+  if (unpaired(x.dtype(), x.extent(1))) {
+    return through_f32(out, [&](const Tensor& wide) {
+      linear_forward(x.to(DType::f32), weight, bias, relu, wide);
+    });
+  }
+  linear_on_panels(x, linear_panels(weight, precision_of(x.dtype())), bias, relu, out);
 }
 
 void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& grad_x) {
   if (grad_x.numel() == 0) return;
-  const Tensor panels = pack_backward(weight, 1, 1, weight.extent(1), {0});
+  if (unpaired(grad.dtype(), grad.extent(1))) {
+    return through_f32(grad_x, [&](const Tensor& wide) {
+      linear_backward_data(grad.to(DType::f32), weight, wide);
+    });
+  }
+  const Tensor panels =
+      panels_in(precision_of(grad.dtype()), pack_backward(weight, 1, 1, weight.extent(1), {0}),
+                weight.extent(0));
   multiply_rows(rows_times_panels(grad.extent(0), grad.extent(1), grad_x.extent(1), false), grad,
                 panels, Tensor(), Tensor(), grad_x);
 }

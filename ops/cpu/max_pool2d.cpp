@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/parallel.h"
+#include "ops/cpu/summed_row.h"
 #include "ops/math/pooling.h"
 
 namespace soma::cpu {
@@ -15,7 +16,8 @@ template <bool kWinner, class T>
 void take_larger(const T* __restrict x, int64_t channels, uint8_t place, T* __restrict best,
                  uint8_t* __restrict winner) {
   for (int64_t c = 0; c < channels; ++c) {
-    const bool larger = x[c] > best[c] || x[c] != x[c];
+    const auto value = widen(x[c]);
+    const bool larger = value > widen(best[c]) || value != value;
     best[c] = larger ? x[c] : best[c];
     if constexpr (kWinner) winner[c] = larger ? place : winner[c];
   }
@@ -47,12 +49,14 @@ void pool_row(const PoolingGeometry& g, const T* image, int64_t out_row, T* out,
 // Adds what the windows of one row of the output give to one row of the input.
 template <class T>
 void scatter_row(const PoolingGeometry& g, const T* __restrict grad,
-                 const uint8_t* __restrict winner, int64_t ky, T* __restrict grad_x) {
+                 const uint8_t* __restrict winner, int64_t ky, Working<T>* __restrict grad_x) {
   for (int64_t column = 0; column < g.out_width; ++column) {
     for (int64_t kx = g.first_tap(column); kx < g.last_tap(column, g.width); ++kx) {
-      T* target = grad_x + (column * g.stride - g.pad + kx) * g.channels;
+      Working<T>* target = grad_x + (column * g.stride - g.pad + kx) * g.channels;
       const auto place = static_cast<uint8_t>(ky * g.kernel + kx);
-      for (int64_t c = 0; c < g.channels; ++c) target[c] += winner[c] == place ? grad[c] : T{0};
+      for (int64_t c = 0; c < g.channels; ++c) {
+        target[c] += winner[c] == place ? widen(grad[c]) : Working<T>{0};
+      }
     }
     grad += g.channels;
     winner += g.channels;
@@ -63,7 +67,7 @@ void scatter_row(const PoolingGeometry& g, const T* __restrict grad,
 
 void max_pool2d_forward(const Tensor& x, const MaxPool2dSpec& spec, const Tensor& out,
                         const Tensor& winner) {
-  with_float(x.dtype(), "max_pool2d", [&](auto type) {
+  with_layer_type(x.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
     const PoolingGeometry g(x.shape(), out.shape(), spec);
     const T* source = x.data<T>();
@@ -84,7 +88,7 @@ void max_pool2d_forward(const Tensor& x, const MaxPool2dSpec& spec, const Tensor
 
 void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool2dSpec& spec,
                          const Tensor& grad_x) {
-  with_float(grad.dtype(), "max_pool2d", [&](auto type) {
+  with_layer_type(grad.dtype(), "max_pool2d", [&](auto type) {
     using T = decltype(type);
     const PoolingGeometry g(grad_x.shape(), grad.shape(), spec);
     const T* source = grad.data<T>();
@@ -92,14 +96,14 @@ void max_pool2d_backward(const Tensor& grad, const Tensor& winner, const MaxPool
     T* result = grad_x.data<T>();
     const int64_t row_size = g.width * g.channels, out_row_size = g.out_width * g.channels;
     parallel_for(g.images * g.height, [&](int64_t task) {
-      T* target = result + task * row_size;
-      std::fill_n(target, row_size, T{0});
+      SummedRow<T> target(result + task * row_size, row_size);
       const int64_t image = task / g.height, padded = task % g.height + g.pad;
       const int64_t first = g.first_window(padded);
       const int64_t last = std::min(g.out_height - 1, padded / g.stride);
       for (int64_t out_row = first; out_row <= last; ++out_row) {
         const int64_t offset = (image * g.out_height + out_row) * out_row_size;
-        scatter_row(g, source + offset, places + offset, padded - out_row * g.stride, target);
+        scatter_row(g, source + offset, places + offset, padded - out_row * g.stride,
+                    target.sums());
       }
     });
   });

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "ops/cpu/summed_row.h"
 
 namespace soma::cpu {
 namespace {
@@ -42,7 +43,9 @@ void nearest_row(const Geometry& g, const T* x, const T* base, T* out) {
     if (base == nullptr) {
       std::copy_n(from, g.channels, out);
     } else {
-      for (int64_t c = 0; c < g.channels; ++c) out[c] = from[c] + base[c];
+      for (int64_t c = 0; c < g.channels; ++c) {
+        out[c] = convert_value<T>(widen(from[c]) + widen(base[c]));
+      }
       base += g.channels;
     }
     out += g.channels;
@@ -73,15 +76,16 @@ void for_rows(const Geometry& g, Body body) {
 }
 
 template <class T>
-void add_scaled(const T* __restrict x, T factor, int64_t count, T* __restrict out) {
-  for (int64_t i = 0; i < count; ++i) out[i] += factor * x[i];
+void add_scaled(const T* __restrict x, Working<T> factor, int64_t count,
+                Working<T>* __restrict out) {
+  for (int64_t i = 0; i < count; ++i) out[i] += factor * widen(x[i]);
 }
 
 // Adds a row of the gradient, weighted, into a row of grad_x.
 template <class T>
-void backward_row(const Geometry& g, const T* grad, T weight, T* grad_x) {
+void backward_row(const Geometry& g, const T* grad, Working<T> weight, Working<T>* grad_x) {
   for (const Tap& tap : g.columns) {
-    const T right = static_cast<T>(tap.weight);
+    const auto right = static_cast<Working<T>>(tap.weight);
     add_scaled(grad, weight * (1 - right), g.channels, grad_x + tap.low * g.channels);
     if (right != 0) add_scaled(grad, weight * right, g.channels, grad_x + tap.high * g.channels);
     grad += g.channels;
@@ -111,7 +115,7 @@ void resize_forward(const Tensor& x, Interpolation mode, const Tensor& out) {
 }
 
 void resize_backward(const Tensor& grad, Interpolation mode, const Tensor& grad_x) {
-  with_float(grad.dtype(), "resize", [&](auto type) {
+  with_layer_type(grad.dtype(), "resize", [&](auto type) {
     using T = decltype(type);
     const Geometry g(grad_x.shape(), grad.shape(), mode);
     const T* source = grad.data<T>();
@@ -119,22 +123,22 @@ void resize_backward(const Tensor& grad, Interpolation mode, const Tensor& grad_
     const int64_t row_size = g.width * g.channels, out_row_size = g.out_width * g.channels;
     parallel_for(g.images * g.height, [&](int64_t task) {
       const int64_t image = task / g.height, row = task % g.height;
-      T* target = result + task * row_size;
-      std::fill_n(target, row_size, T{0});
+      SummedRow<T> target(result + task * row_size, row_size);
       const auto reaches = [](const Tap& tap, int64_t wanted) { return tap.high < wanted; };
       auto tap = std::lower_bound(g.rows.begin(), g.rows.end(), row, reaches);
       for (; tap != g.rows.end() && tap->low <= row; ++tap) {
         const int64_t out_row = image * g.out_height + (tap - g.rows.begin());
         const double weight =
             (tap->low == row ? 1 - tap->weight : 0) + (tap->high == row ? tap->weight : 0);
-        backward_row(g, source + out_row * out_row_size, static_cast<T>(weight), target);
+        backward_row(g, source + out_row * out_row_size, static_cast<Working<T>>(weight),
+                     target.sums());
       }
     });
   });
 }
 
 void resize_add(const Tensor& coarse, const Tensor& fine, const Tensor& out) {
-  with_float(out.dtype(), "resize_add", [&](auto type) {
+  with_layer_type(out.dtype(), "resize_add", [&](auto type) {
     using T = decltype(type);
     const Geometry g(coarse.shape(), out.shape(), Interpolation::nearest);
     const T *source = coarse.data<T>(), *base = fine.data<T>();

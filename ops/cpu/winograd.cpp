@@ -99,12 +99,40 @@ void over_tiles(int64_t count, const Body& body) {
   });
 }
 
+// A map's elements, or null.
+template <class Io>
+Io* elements(const Tensor& map) {
+  return map.defined() ? static_cast<Io*>(map.raw()) : nullptr;
+}
+
+// Calls body(Io{}) with the type of a map's elements.
+template <class Body>
+void with_map(const Tensor& map, const Body& body) {
+  if (map.dtype() == DType::bf16) return body(Bf16{});
+  body(float{});
+}
+
 void transform_windows(const WinogradMap& map, const Tensor& source, int64_t pad,
                        const Chunk& chunk, const WinogradMatrices& v) {
-  over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
-    const Tensor patch = Tensor::empty({kPoints * map.channels});
-    winograd_windows<isa>(
-        {map, source.data<float>(), pad, chunk.tiles(), first, last, v, patch.data<float>()});
+  with_map(source, [&](auto io) {
+    using Io = decltype(io);
+    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+      const Tensor patch = Tensor::empty({kPoints * map.channels}, source.dtype());
+      winograd_windows<isa, Io>(
+          {map, elements<Io>(source), pad, chunk.tiles(), first, last, v, elements<Io>(patch)});
+    });
+  });
+}
+
+void transform_grads(const WinogradMap& map, const Tensor& grad, const Chunk& chunk,
+                     const WinogradMatrices& w) {
+  with_map(grad, [&](auto io) {
+    using Io = decltype(io);
+    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+      const Tensor patch = Tensor::empty({16 * map.channels}, grad.dtype());
+      winograd_grads<isa, Io>(
+          {map, elements<Io>(grad), chunk.tiles(), first, last, w, elements<Io>(patch)});
+    });
   });
 }
 
@@ -156,11 +184,13 @@ void convolve(const Convolution& c, const Tensor& source, const Tensor& weights,
     const Matrices v(chunk.count(), c.from.channels), m(chunk.count(), c.to.channels);
     transform_windows(c.from, source, c.pad, chunk, v.view);
     multiply_points(c, chunk, weights, v.view, m.view);
-    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
-      winograd_outputs<isa>({c.to, out.data<float>(),
-                             residual.defined() ? residual.data<float>() : nullptr,
-                             bias.defined() ? bias.data<float>() : nullptr, c.relu, chunk.tiles(),
-                             first, last, m.view});
+    with_map(out, [&](auto io) {
+      using Io = decltype(io);
+      over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
+        winograd_outputs<isa, Io>({c.to, elements<Io>(out), elements<Io>(residual),
+                                   elements<float>(bias), c.relu, chunk.tiles(), first, last,
+                                   m.view});
+      });
     });
   };
   // No tile's result depends on the chunk or the thread that it falls to.
@@ -172,7 +202,7 @@ void convolve(const Convolution& c, const Tensor& source, const Tensor& weights,
 }
 
 bool right_kind(const Shape& weight, DType dtype, int64_t stride, int64_t pad, int64_t groups) {
-  return dtype == DType::f32 && weight[1] == 3 && weight[2] == 3 && stride == 1 && pad <= 2 &&
+  return dtype != DType::f64 && weight[1] == 3 && weight[2] == 3 && stride == 1 && pad <= 2 &&
          groups == 1 && weight[0] >= kFewestChannels && weight[3] >= kFewestChannels;
 }
 
@@ -247,11 +277,7 @@ void winograd_backward_weight(const ConvSizes& s, const Tensor& x, const Tensor&
   for (int64_t begin = 0; begin < tiles; begin += kChunk) {
     const Chunk chunk(to, begin, std::min(tiles, begin + kChunk));
     transform_windows(from, x, s.pad, chunk, v.view);
-    over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
-      const Tensor patch = Tensor::empty({16 * s.out});
-      winograd_grads<isa>(
-          {to, grad.data<float>(), chunk.tiles(), first, last, w.view, patch.data<float>()});
-    });
+    transform_grads(to, grad, chunk, w.view);
     parallel_for(kPoints * row_tasks, [&](int64_t index) {
       const int64_t point = index / row_tasks, row = index % row_tasks * kRowTask;
       const Chunk::Range range = chunk.with_point(point);

@@ -1,4 +1,5 @@
-// Winograd's convolution (winograd_kernel.h): 3x3, stride 1, one group, f32. About a quarter of the
+// Winograd's convolution (winograd_kernel.h): 3x3, stride 1, one group, f32, or between maps of
+// bf16 with f32 in between, weights and their gradient included. About a quarter of the
 // multiplications of the direct way, for an error two to three times as large.
 #pragma once
 #include "ops/cpu/conv2d.h"

@@ -16,16 +16,22 @@ namespace SOMA_ISA {
 namespace {
 
 // V is Vector<float>, or float at the end of a row of channels.
-template <class V>
-SOMA_INLINE V read(const float* p) {
+template <class V, class Io>
+SOMA_INLINE V read(const Io* p) {
   if constexpr (sizeof(V) == sizeof(float)) {
-    return *p;
+    return value_of(*p);
   } else {
     return load(p);
   }
 }
-SOMA_INLINE void write(float* p, float value) { *p = value; }
-SOMA_INLINE void write(float* p, Vector<float> value) { store(p, value); }
+template <class V, class Io>
+SOMA_INLINE void write(Io* p, V value) {
+  if constexpr (sizeof(V) == sizeof(float)) {
+    put(p, value);
+  } else {
+    store(p, value);
+  }
+}
 
 // An axis of a tile, long (six points, four outputs) or short (four points, two outputs).
 struct Long {
@@ -114,24 +120,26 @@ SOMA_INLINE void with_axes(const WinogradTile& tile, const Body& body) {
   body(Long{}, Long{});
 }
 
+template <class Io>
 struct Pixels {
-  const float* first;
+  const Io* first;
   int64_t row, column;
 };
 
 // rows x columns pixels from (y, x) on; where some lie outside the map, all are copied into the
 // patch, with zeros outside.
-Pixels pixels_at(const float* image, const WinogradMap& map, int64_t y, int64_t x, int64_t rows,
-                 int64_t columns, float* patch) {
+template <class Io>
+Pixels<Io> pixels_at(const Io* image, const WinogradMap& map, int64_t y, int64_t x, int64_t rows,
+                     int64_t columns, Io* patch) {
   if (y >= 0 && x >= 0 && y + rows <= map.height && x + columns <= map.width) {
     return {image + y * map.row() + x * map.channels, map.row(), map.channels};
   }
-  float* to = patch;
+  Io* to = patch;
   for (int64_t i = y; i < y + rows; ++i) {
     for (int64_t j = x; j < x + columns; ++j, to += map.channels) {
       const bool inside = i >= 0 && j >= 0 && i < map.height && j < map.width;
-      const float* from = image + i * map.row() + j * map.channels;
-      for (int64_t c = 0; c < map.channels; ++c) to[c] = inside ? from[c] : 0;
+      const Io* from = image + i * map.row() + j * map.channels;
+      for (int64_t c = 0; c < map.channels; ++c) to[c] = inside ? from[c] : Io{};
     }
   }
   return {patch, columns * map.channels, map.channels};
@@ -156,8 +164,8 @@ struct Grads {
   }
 };
 
-template <class Way, class Y, class X>
-__attribute__((noinline)) void transform(const Pixels& from, int64_t channels, float* points,
+template <class Way, class Y, class X, class Io>
+__attribute__((noinline)) void transform(const Pixels<Io>& from, int64_t channels, float* points,
                                          int64_t point_stride) {
   constexpr int rows = Way::template inputs<Y>, columns = Way::template inputs<X>;
   each_channel(channels, [&](int64_t c, auto kind) {
@@ -179,8 +187,8 @@ __attribute__((noinline)) void transform(const Pixels& from, int64_t channels, f
   });
 }
 
-template <class Y, class X>
-__attribute__((noinline)) void outputs(const OutputsTask& task, const WinogradTile& tile,
+template <class Y, class X, class Io>
+__attribute__((noinline)) void outputs(const OutputsTask<Io>& task, const WinogradTile& tile,
                                        const float* m) {
   const int64_t first =
       tile.image * task.map.image() + tile.y * task.map.row() + tile.x * task.map.channels;
@@ -211,16 +219,12 @@ __attribute__((noinline)) void outputs(const OutputsTask& task, const WinogradTi
   });
 }
 
-}  // namespace
-}  // namespace SOMA_ISA
-
-template <>
-void winograd_windows<Isa::SOMA_ISA>(const WindowsTask& task) {
-  using namespace SOMA_ISA;
+template <class Io>
+void windows(const WindowsTask<Io>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     const WinogradTile& tile = task.tiles[t];
     with_axes(tile, [&](auto y, auto x) {
-      const Pixels from =
+      const Pixels<Io> from =
           pixels_at(task.source + tile.image * task.map.image(), task.map, tile.y - task.pad,
                     tile.x - task.pad, decltype(y)::points, decltype(x)::points, task.patch);
       transform<Windows, decltype(y), decltype(x)>(
@@ -228,27 +232,56 @@ void winograd_windows<Isa::SOMA_ISA>(const WindowsTask& task) {
     });
   }
 }
-template <>
-void winograd_outputs<Isa::SOMA_ISA>(const OutputsTask& task) {
-  using namespace SOMA_ISA;
+
+template <class Io>
+void all_outputs(const OutputsTask<Io>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     with_axes(task.tiles[t], [&](auto y, auto x) {
       outputs<decltype(y), decltype(x)>(task, task.tiles[t], task.m.data + t * task.m.tile_stride);
     });
   }
 }
-template <>
-void winograd_grads<Isa::SOMA_ISA>(const GradsTask& task) {
-  using namespace SOMA_ISA;
+
+template <class Io>
+void grads(const GradsTask<Io>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     const WinogradTile& tile = task.tiles[t];
     with_axes(tile, [&](auto y, auto x) {
-      const Pixels from = pixels_at(task.grad + tile.image * task.map.image(), task.map, tile.y,
-                                    tile.x, decltype(y)::outputs, decltype(x)::outputs, task.patch);
+      const Pixels<Io> from =
+          pixels_at(task.grad + tile.image * task.map.image(), task.map, tile.y, tile.x,
+                    decltype(y)::outputs, decltype(x)::outputs, task.patch);
       transform<Grads, decltype(y), decltype(x)>(
           from, task.map.channels, task.w.data + t * task.w.tile_stride, task.w.point_stride);
     });
   }
+}
+
+}  // namespace
+}  // namespace SOMA_ISA
+
+template <>
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<float>& task) {
+  SOMA_ISA::windows(task);
+}
+template <>
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<Bf16>& task) {
+  SOMA_ISA::windows(task);
+}
+template <>
+void winograd_outputs<Isa::SOMA_ISA>(const OutputsTask<float>& task) {
+  SOMA_ISA::all_outputs(task);
+}
+template <>
+void winograd_outputs<Isa::SOMA_ISA>(const OutputsTask<Bf16>& task) {
+  SOMA_ISA::all_outputs(task);
+}
+template <>
+void winograd_grads<Isa::SOMA_ISA>(const GradsTask<float>& task) {
+  SOMA_ISA::grads(task);
+}
+template <>
+void winograd_grads<Isa::SOMA_ISA>(const GradsTask<Bf16>& task) {
+  SOMA_ISA::grads(task);
 }
 
 }  // namespace soma::cpu

@@ -17,10 +17,12 @@
 #pragma once
 #include <cstdint>
 
-#include "ops/cpu/isa.h"
+#include "ops/cpu/gemm_kernel.h"
 
 namespace soma::cpu {
 
+// Maps are of Io: float, or Bf16, which is widened as it is read and rounded as it is written; what
+// is transformed is f32 in both.
 inline constexpr int64_t kPoints = 36;
 
 // A block of outputs: its image, first row and column, how many of its rows and columns exist, and
@@ -45,43 +47,46 @@ struct WinogradMap {
 };
 
 // Tiles [first, last) of the source to V.
+template <class Io>
 struct WindowsTask {
   WinogradMap map;
-  const float* source;
+  const Io* source;
   int64_t pad;
   const WinogradTile* tiles;
   int64_t first, last;
   WinogradMatrices v;
-  float* patch;  // 36 * channels elements of scratch
+  Io* patch;  // 36 * channels elements of scratch
 };
-template <Isa>
-void winograd_windows(const WindowsTask& task);
+template <Isa, class Io>
+void winograd_windows(const WindowsTask<Io>& task);
 
 // Tiles [first, last) of M to the outputs.
+template <class Io>
 struct OutputsTask {
   WinogradMap map;
-  float* out;
-  const float* residual;  // laid out as out; null: none
-  const float* bias;      // [channels]; null: none
+  Io* out;
+  const Io* residual;  // laid out as out; null: none
+  const float* bias;   // [channels]; null: none
   bool relu;
   const WinogradTile* tiles;
   int64_t first, last;
   WinogradMatrices m;
 };
-template <Isa>
-void winograd_outputs(const OutputsTask& task);
+template <Isa, class Io>
+void winograd_outputs(const OutputsTask<Io>& task);
 
 // Tiles [first, last) of the outputs' gradient to A dy A^T, the adjoint of winograd_outputs.
+template <class Io>
 struct GradsTask {
   WinogradMap map;
-  const float* grad;
+  const Io* grad;
   const WinogradTile* tiles;
   int64_t first, last;
   WinogradMatrices w;
-  float* patch;  // 16 * channels elements of scratch
+  Io* patch;  // 16 * channels elements of scratch
 };
-template <Isa>
-void winograd_grads(const GradsTask& task);
+template <Isa, class Io>
+void winograd_grads(const GradsTask<Io>& task);
 
 // U of inner indices [k0, k1) and one panel of columns, laid out as rows_product takes it:
 // u[s * point_stride + k * tile columns + j], zeros for the columns behind `columns`.

@@ -41,7 +41,7 @@ Step training_step(NormKind norm, Device device, bool half = false, double scale
   MaskRcnn model = tiny_model(norm, device);
   const Optimizer optimizer(model, {.loss_scale = half ? scale : 0});
   const Scene scene = tiny_scene();
-  const HalfScope scope(half);
+  const HalfScope scope(half ? DType::f16 : DType::f32);
   const Losses losses = model.losses(scene.images.to(device), moved(scene.truth, device), {1, 2});
   backward(optimizer.scaled(losses.total()));
   Step step{values_of(losses), {}};

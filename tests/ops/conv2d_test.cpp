@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "ops/batch_norm.h"
 #include "tests/support/op_test.h"
 
 namespace soma::test {
@@ -143,6 +144,31 @@ TEST_CASE("conv2d: strides, paddings, kernels, groups, with gradients") {
   run_case({1, 2, 3, 2, 2, 2, 3, {1, 4, 1, false}}, true, false);  // pad beyond the kernel's edge
   run_case({1, 7, 6, 2, 2, 2, 1, {3, 1, 1, false}}, true, false);  // stride beyond the kernel
   run_case({1, 1, 1, 2, 2, 1, 1, {4, 0, 1, false}}, true, false);  // stride beyond the map
+}
+
+TEST_CASE("conv2d_scaled: the rows of the weight times a norm's scale, its shift as the bias") {
+  const Case c = {1, 5, 4, 2, 3, 3, 3, {2, 1, 1, true}};
+  const std::vector<double> scale = {2, -1, 0.5}, shift = {0.25, 0.5, -0.125};
+  const auto norm_of = [&](const Tensor& x) {
+    const auto like_x = [&](const auto& v) { return Tensor::of<double>({3}, v).to(x.dtype()); };
+    return FoldedNorm{like_x(scale).to(x.device()), like_x(shift).to(x.device())};
+  };
+  op_test({.op = "conv2d_scaled",
+           .name = describe(c),
+           .inputs = {random_tensor(x_shape(c), 1), random_tensor(weight_shape(c), 2),
+                      random_tensor({1, 3, 2, 3}, 3)},
+           .run =
+               [&](const auto& in) {
+                 return conv2d_scaled(in[0], in[1], norm_of(in[0].value()), in[2], c.spec);
+               },
+           .naive =
+               [&](const auto& in) {
+                 const Tensor weight = in[1].clone();
+                 for (int64_t i = 0; i < weight.numel(); ++i) {
+                   weight.template data<double>()[i] *= scale[static_cast<size_t>(i / 18)];
+                 }
+                 return naive(c, {in[0], weight, Tensor::of<double>({3}, shift), in[2]});
+               }});
 }
 
 TEST_CASE("conv2d: empty batch, no channels in, no channels out") {

@@ -105,21 +105,11 @@ TEST_CASE("cast: to f64 and the gradient back") {
 }
 
 TEST_CASE("scale_rows") {
-  op_test({.op = "scale_rows",
-           .name = "3 rows",
-           .inputs = {random_tensor({3, 2, 2}, 1)},
-           .run =
-               [](const auto& in) {
-                 return scale_rows(
-                     in[0],
-                     Tensor::of<double>({3}, {2, -1, 0.5}).to(in[0].dtype()).to(in[0].device()));
-               },
-           .naive =
-               [](const auto& in) {
-                 std::vector<double> out = in[0].template to_vector<double>();
-                 for (size_t i = 0; i < out.size(); ++i) out[i] *= i < 4 ? 2 : i < 8 ? -1 : 0.5;
-                 return out;
-               }});
+  const Tensor x = Tensor::of<float>({3, 2}, {1, 2, 3, 4, 5, 6});
+  CHECK(scale_rows(x, Tensor::of<float>({3}, {2, -1, 0.5})).to_vector<float>() ==
+        std::vector<float>{2, 4, -3, -4, 2.5, 3});
+  CHECK_THROWS_WITH(scale_rows(x, Tensor::zeros({2})),
+                    "scale_rows: needs one factor per row, got [2] for [3, 2]");
 }
 
 TEST_CASE("mismatched shapes are an error that shows both") {

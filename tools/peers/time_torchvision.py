@@ -4,7 +4,8 @@
 Inference at 704 x 544 with 1,000 proposals and --detections (100) detections; a training step
 (forward, backward, SGD) of one image with 20 cells and 512 RoIs, nothing frozen. Weights are random,
 the norms' statistics measured, the class scores spread until the wanted detections come out.
-Prints JSON: the median, the least and all seconds of each side, and the ratios torchvision / soma.
+Prints JSON: the median, the least and all seconds of each side, the ratios torchvision / soma, and
+the most memory that torchvision's process ever had (VmHWM; soma bench train prints its own).
 
 --soma CMD runs before each turn and must print a JSON object as its last line of standard output;
 --infer-key and --train-key name its seconds (dots go into nested objects). Both sides see the same
@@ -108,6 +109,12 @@ def train_once(model, optimizer, image, target):
     optimizer.step()
 
 
+def process_mb():
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return 1024 * int(line.split()[1]) / 1e6
+
+
 def soma_seconds(args, keys):
     """{turn: seconds} that the soma command printed."""
     done = subprocess.run(args.soma, shell=True, stdout=subprocess.PIPE, text=True, check=True)
@@ -123,7 +130,7 @@ def soma_seconds(args, keys):
 
 def summary(args, seconds, turns):
     result = {"threads": args.threads, "size": [args.width, args.height],
-              "torch": torch.__version__}
+              "torch": torch.__version__, "process_mb": process_mb()}
     for (side, turn), values in seconds.items():
         if values:
             result[f"{side}_{turn}"] = {"median": statistics.median(values), "least": min(values),
@@ -149,6 +156,8 @@ def main():
         norm = FrozenBatchNorm2d if args.norm == "frozen" else torch.nn.BatchNorm2d
         learner = build(args, norm).train()
         learner.load_state_dict(model.state_dict())  # statistics that keep the losses finite
+        if args.only == "train":
+            del model
         optimizer = torch.optim.SGD(learner.parameters(), lr=1e-9, momentum=0.9, weight_decay=1e-4)
         target = cells_of(args)
         turns["train"] = lambda: train_once(learner, optimizer, image, target)
