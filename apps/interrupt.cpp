@@ -1,14 +1,17 @@
 #include "apps/interrupt.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace soma {
 namespace {
 
-volatile std::sig_atomic_t flag = 0;
+// Set by a signal's handler, read by any thread: only an atomic without locks may be both.
+std::atomic<bool> flag = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void handle(int signal) {
-  flag = 1;
+  flag = true;
   std::signal(signal, SIG_DFL);
 }
 
@@ -19,6 +22,6 @@ void watch_interrupts() {
   std::signal(SIGTERM, handle);
 }
 
-bool interrupted() { return flag != 0; }
+bool interrupted() { return flag; }
 
 }  // namespace soma

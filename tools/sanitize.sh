@@ -15,7 +15,8 @@ if [ "${2:-}" = emulator ]; then
   export TARGETS=tests/emulator_test
 fi
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:allocator_may_return_null=1
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1
 
 tools/build.sh "$build" -Db_sanitize="$sanitizer" -Db_lundef=false -Doptimization=1 -Ddebug=true \
   -Dcpp_args=-fno-sanitize-recover=all ${options[@]+"${options[@]}"} ||
