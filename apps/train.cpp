@@ -15,6 +15,7 @@
 #include "apps/interrupt.h"
 #include "apps/report.h"
 #include "apps/run_folder.h"
+#include "apps/train_data.h"
 #include "apps/validation.h"
 #include "apps/validation_files.h"
 #include "base/atomic_file.h"
@@ -39,34 +40,6 @@ constexpr double kFirstLossScale = 1 << 16;  // of f16, torch's
 double now_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count();
-}
-
-// Adds --extra to what is trained on, in the classes of the model or, before it has any, of --data.
-void add_extras(Split& split, const Options& options, const std::vector<std::string>& classes) {
-  const auto& folders = options.extra_images;
-  check_usage(folders.empty() || folders.size() == options.extra.size(), "--extra-images",
-              "expected one for each --extra, ", options.extra.size(), ", got ", folders.size());
-  if (!options.extra.empty() && !classes.empty()) use_classes(split.train, classes);
-  for (size_t i = 0; i < options.extra.size(); ++i)
-    add_extra(split, read_dataset(options.extra[i], folders.empty() ? "" : folders[i]));
-}
-
-// Training and held-out data.
-Split read_data(const Options& options, const RunConfig& config) {
-  const TrainConfig& train = config.train;
-  Dataset dataset = read_dataset(options.data, options.images_dir);
-  Split split;
-  if (!options.val.empty()) {
-    split = {dataset, read_dataset(options.val, options.val_images_dir)};
-  } else if (train.folds > 0) {
-    split = take_fold(dataset, train.folds, train.fold, train.seed);
-  } else {
-    split = hold_out(dataset, train.eval_images, train.seed);
-  }
-  split.train.warnings = dataset.warnings;
-  add_extras(split, options, config.model.classes);
-  check(!split.train.samples.empty(), options.data, "holds no image to train on");
-  return split;
 }
 
 OptimizerOptions optimizer_options(const RunConfig& config) {
@@ -311,21 +284,26 @@ class Training {
   double seconds_ = 0;
 };
 
-}  // namespace
-
-int train_command(const Options& options) {
-  watch_interrupts();
-  check_run_folder(options);
-  const std::string saved = options.out + "/config.toml";
+// What the run's own configuration, files and the line ask for.
+RunConfig asked_config(const Options& options) {
   std::vector<std::string> files = config_files(options);
-  if (options.resume) files.insert(files.begin(), saved);
+  if (options.resume) files.insert(files.begin(), options.out + "/config.toml");
   RunConfig config = load_config(files, options.overrides);
   if (options.folds > 0) {
     config.train.folds = options.folds;
     config.train.fold = options.fold;
   }
   if (!options.val.empty()) config.train.folds = 0;
-  Split data = read_data(options, config);
+  return config;
+}
+
+}  // namespace
+
+int train_command(const Options& options) {
+  watch_interrupts();
+  check_run_folder(options);
+  RunConfig config = asked_config(options);
+  Split data = read_train_data(options, config);
   complete_config(config, data.train, options.resume);
   use_classes(data.train, config.model.classes);
   use_classes(data.held_out, config.model.classes);

@@ -16,7 +16,8 @@ struct soma_model {
 };
 
 struct soma_result {
-  soma::ImagePredictions image;  // the cells that are submitted
+  soma::ImagePredictions image;             // the cells that are submitted
+  std::vector<std::vector<uint32_t>> runs;  // of each cell, as soma_get_runs() gives them
 };
 
 namespace {
@@ -46,7 +47,11 @@ Result guarded(Result failed, Body body) noexcept {
 }
 
 soma_result* predict(const soma_model& model, const soma::Image& image) {
-  return new soma_result{soma::find_cells(model.loaded, image)};
+  soma::ImagePredictions cells = soma::find_cells(model.loaded, image);
+  std::vector<std::vector<uint32_t>> runs;
+  for (const soma::Prediction& cell : cells.predictions)
+    runs.push_back(cell.mask.counts.unpacked());
+  return new soma_result{std::move(cells), std::move(runs)};
 }
 
 const soma::Prediction& cell_of(const soma_result* result, int64_t index) {
@@ -145,10 +150,11 @@ int soma_get_cell(const soma_result* result, int64_t index, soma_cell* cell) {
 
 int64_t soma_get_runs(const soma_result* result, int64_t index, const uint32_t** runs) {
   return guarded<int64_t>(-1, [&] {
-    const soma::Prediction& found = cell_of(result, index);
+    cell_of(result, index);
     soma::check(runs != nullptr, "soma_get_runs", "runs is NULL");
-    *runs = found.mask.counts.data();
-    return static_cast<int64_t>(found.mask.counts.size());
+    const std::vector<uint32_t>& found = result->runs[static_cast<size_t>(index)];
+    *runs = found.data();
+    return std::ssize(found);
   });
 }
 

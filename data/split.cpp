@@ -21,14 +21,14 @@ std::vector<size_t> shuffled(size_t count, Random& random) {
   return order;
 }
 
-Split part(const Dataset& dataset, const std::vector<bool>& held_out) {
+Split part(Dataset dataset, const std::vector<bool>& held_out) {
   Split result;
   for (Dataset* side : {&result.train, &result.held_out}) {
     side->classes = dataset.classes;
     side->category_ids = dataset.category_ids;
   }
   for (size_t i = 0; i < dataset.samples.size(); ++i) {
-    (held_out[i] ? result.held_out : result.train).samples.push_back(dataset.samples[i]);
+    (held_out[i] ? result.held_out : result.train).samples.push_back(std::move(dataset.samples[i]));
   }
   return result;
 }
@@ -48,17 +48,17 @@ int main_class(const Dataset& dataset, const std::vector<size_t>& samples) {
 
 }  // namespace
 
-Split hold_out(const Dataset& dataset, int64_t limit, uint64_t seed) {
+Split hold_out(Dataset dataset, int64_t limit, uint64_t seed) {
   const auto count = static_cast<int64_t>(dataset.samples.size());
   const int64_t wanted = count < 10 ? 0 : std::min(limit, count / 10);
   std::vector<bool> held_out(dataset.samples.size(), false);
   Random random(seed, RandomUse::shuffle, 1);
   const std::vector<size_t> order = shuffled(dataset.samples.size(), random);
   for (int64_t i = 0; i < wanted; ++i) held_out[order[static_cast<size_t>(i)]] = true;
-  return part(dataset, held_out);
+  return part(std::move(dataset), held_out);
 }
 
-Split take_fold(const Dataset& dataset, int64_t folds, int64_t fold, uint64_t seed) {
+Split take_fold(Dataset dataset, int64_t folds, int64_t fold, uint64_t seed) {
   check(folds >= 2, "--folds", "expected 2 or more, got ", folds);
   check(fold >= 0 && fold < folds, "--fold", "expected 0 to ", folds - 1, ", got ", fold);
   std::map<std::string, std::vector<size_t>> by_name;
@@ -80,7 +80,7 @@ Split take_fold(const Dataset& dataset, int64_t folds, int64_t fold, uint64_t se
     if (static_cast<int64_t>(place) % folds != fold) continue;
     for (const size_t i : groups[order[place]]) held_out[i] = true;
   }
-  return part(dataset, held_out);
+  return part(std::move(dataset), held_out);
 }
 
 void use_classes(Dataset& dataset, const std::vector<std::string>& classes) {

@@ -13,12 +13,12 @@ struct Split {
 };
 
 // A random tenth of the images, at most `limit`, none below 10 images.
-Split hold_out(const Dataset& dataset, int64_t limit, uint64_t seed);
+Split hold_out(Dataset dataset, int64_t limit, uint64_t seed);
 
 // Fold `fold` of `folds` is held out. Images of one group (plate, well) stay together; folds are
 // balanced by the most frequent class of each group. Error: fold outside [0, folds), folds < 2, or
 // fewer groups than folds.
-Split take_fold(const Dataset& dataset, int64_t folds, int64_t fold, uint64_t seed);
+Split take_fold(Dataset dataset, int64_t folds, int64_t fold, uint64_t seed);
 
 // Makes `dataset` speak of `classes`, matched by name; instances of others are dropped, with a
 // counted warning.

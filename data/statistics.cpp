@@ -13,11 +13,15 @@
 namespace soma {
 namespace {
 
+// All that is kept of a cell: a large set has a million.
+struct Cell {
+  int class_index = 0;
+  uint32_t area = 0, width = 0, height = 0;  // the last two of its box
+};
+
 // What one image adds to the whole; crowds only to `crowds`.
 struct ImageStatistics {
-  std::vector<PixelBox> boxes;
-  std::vector<double> areas;
-  std::vector<int> classes;
+  std::vector<Cell> cells;
   int64_t crowds = 0;
   FaultCounts faults;
   int64_t covered = 0, covered_twice = 0;  // pixels
@@ -53,11 +57,14 @@ ImageStatistics examine(const Sample& sample, int64_t class_count) {
     check(instance.class_index >= 0 && instance.class_index < class_count, "statistics",
           "an instance of ", sample.id, " has class ", instance.class_index, " of ", class_count);
     masks.push_back(&instance.mask);
-    image.classes.push_back(instance.class_index);
+    image.cells.push_back({instance.class_index});
   }
+  auto cell = image.cells.begin();
   for (const MaskFaults& mask : faults_of(masks)) {
-    image.boxes.push_back(mask.box);
-    image.areas.push_back(static_cast<double>(mask.area));
+    cell->area = static_cast<uint32_t>(mask.area);
+    cell->width = static_cast<uint32_t>(mask.box.width);
+    cell->height = static_cast<uint32_t>(mask.box.height);
+    ++cell;
     image.faults.empty += mask.area == 0;
     image.faults.several_pieces += mask.several_pieces();
     image.faults.holed += mask.holed();
@@ -97,15 +104,28 @@ std::vector<ClassStatistics> class_statistics(const Dataset& data,
     std::vector<double> areas, per_image;
     for (const ImageStatistics& image : images) {
       const size_t before = areas.size();
-      for (size_t i = 0; i < image.classes.size(); ++i) {
-        if (image.classes[i] == c) areas.push_back(image.areas[i]);
-      }
+      for (const Cell& cell : image.cells)
+        if (cell.class_index == c) areas.push_back(cell.area);
       if (areas.size() > before) per_image.push_back(static_cast<double>(areas.size() - before));
     }
     classes.push_back({data.classes[static_cast<size_t>(c)], std::ssize(per_image),
                        std::ssize(areas), quantiles_of(areas), quantiles_of(per_image)});
   }
   return classes;
+}
+
+Quantiles quantiles_of_all(const std::vector<ImageStatistics>& images, uint32_t Cell::*number) {
+  std::vector<double> values;
+  for (const ImageStatistics& image : images)
+    for (const Cell& cell : image.cells) values.push_back(cell.*number);
+  return quantiles_of(std::move(values));
+}
+
+SuggestedAnchors anchors_for(const std::vector<ImageStatistics>& images) {
+  std::vector<PixelBox> boxes;
+  for (const ImageStatistics& image : images)
+    for (const Cell& cell : image.cells) boxes.push_back({0, 0, cell.width, cell.height});
+  return suggest_anchors(boxes);
 }
 
 }  // namespace
@@ -127,35 +147,28 @@ DataStatistics data_statistics(const Dataset& data) {
     images[place] = examine(data.samples[place], std::ssize(data.classes));
   });
   DataStatistics result;
-  std::vector<double> areas, widths, heights, per_image;
-  std::vector<PixelBox> boxes;
+  std::vector<double> per_image;
   int64_t covered = 0, covered_twice = 0;
   for (const ImageStatistics& image : images) {
-    areas.insert(areas.end(), image.areas.begin(), image.areas.end());
-    boxes.insert(boxes.end(), image.boxes.begin(), image.boxes.end());
-    per_image.push_back(static_cast<double>(image.areas.size()));
-    result.images_without_instances += image.areas.empty();
+    per_image.push_back(static_cast<double>(image.cells.size()));
+    result.instances += std::ssize(image.cells);
+    result.images_without_instances += image.cells.empty();
     result.crowds += image.crowds;
     covered += image.covered;
     covered_twice += image.covered_twice;
     add(result.faults, image.faults);
   }
-  for (const PixelBox& box : boxes) {
-    widths.push_back(static_cast<double>(box.width));
-    heights.push_back(static_cast<double>(box.height));
-  }
   result.images = std::ssize(images);
-  result.instances = std::ssize(areas);
   result.sizes = count_sizes(data);
   result.classes = class_statistics(data, images);
-  result.areas = quantiles_of(areas);
-  result.box_widths = quantiles_of(widths);
-  result.box_heights = quantiles_of(heights);
+  result.areas = quantiles_of_all(images, &Cell::area);
+  result.box_widths = quantiles_of_all(images, &Cell::width);
+  result.box_heights = quantiles_of_all(images, &Cell::height);
   result.per_image = quantiles_of(per_image);
   if (covered > 0) {
     result.overlap_share = static_cast<double>(covered_twice) / static_cast<double>(covered);
   }
-  result.anchors = suggest_anchors(boxes);
+  result.anchors = anchors_for(images);
   return result;
 }
 

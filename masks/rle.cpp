@@ -106,7 +106,8 @@ RunBuilder::RunBuilder(int64_t height, int64_t width) {
 }
 
 Rle RunBuilder::finish() {
-  const int64_t rest = mask_.height * mask_.width - end_;
+  close();
+  const int64_t rest = mask_.height * mask_.width - written_;
   if (rest > 0) mask_.counts.push_back(static_cast<uint32_t>(rest));
   return std::move(mask_);
 }
@@ -156,7 +157,7 @@ Rle encode_window(std::span<const uint8_t> pixels, const PixelBox& box, int64_t 
 
 int64_t area(const Rle& mask) {
   int64_t sum = 0;
-  for (size_t i = 1; i < mask.counts.size(); i += 2) sum += mask.counts[i];
+  for (RunCursor run(mask); !run.done(); run.next()) sum += run.end() - run.begin();
   return sum;
 }
 

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "masks/run_counts.h"
+
 namespace soma {
 
 struct Rle {
   int64_t height = 0, width = 0;
-  std::vector<uint32_t> counts;  // sum == height * width; the first run is background, may be 0
+  RunCounts counts;  // sum == height * width; the first run is background, may be 0
   bool operator==(const Rle&) const = default;
 };
 

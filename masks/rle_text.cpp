@@ -121,9 +121,12 @@ Rle parse_coco_string(const std::string& counts, int64_t height, int64_t width) 
 std::string format_coco_string(const Rle& mask) {
   const Rle columns = transpose(mask);
   std::string out;
-  for (size_t i = 0; i < columns.counts.size(); ++i)
-    append_coco_number(out,
-                       int64_t{columns.counts[i]} - (i > 2 ? int64_t{columns.counts[i - 2]} : 0));
+  int64_t before[2] = {0, 0};  // the last two counts; from the fourth on the one two before counts
+  int64_t place = 0;
+  for (const int64_t count : columns.counts) {
+    append_coco_number(out, count - (place > 2 ? before[0] : 0));
+    before[0] = before[1], before[1] = count, ++place;
+  }
   return out;
 }
 

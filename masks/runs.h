@@ -17,25 +17,25 @@ inline bool meet(const PixelBox& a, const PixelBox& b) {
 // Runs of no pixels are passed over.
 class RunCursor {
  public:
-  explicit RunCursor(const Rle& mask) : at_(mask.counts.data()), last_(at_ + mask.counts.size()) {
+  explicit RunCursor(const Rle& mask) : at_(mask.counts.begin()), last_(mask.counts.end()) {
     next();
   }
+  explicit RunCursor(Rle&&) = delete;  // the mask must outlive the walk
   bool done() const { return begin_ == end_; }
   int64_t begin() const { return begin_; }
   int64_t end() const { return end_; }
   void next() {
     begin_ = end_;
-    while (last_ - at_ >= 2 && begin_ == end_) {
-      begin_ = end_ + at_[0];
-      end_ = begin_ + at_[1];
-      at_ += 2;
+    while (begin_ == end_ && at_ != last_) {
+      const uint32_t background = at_.take();
+      if (at_ == last_) return;
+      begin_ = end_ + background;
+      end_ = begin_ + at_.take();
     }
-    if (begin_ != end_) return;
-    at_ = last_;
   }
 
  private:
-  const uint32_t *at_, *last_;
+  RunCounts::Iterator at_, last_;
   int64_t begin_ = 0, end_ = 0;
 };
 
@@ -45,19 +45,26 @@ class RunBuilder {
   RunBuilder(int64_t height, int64_t width);
   // Adds [begin, end), not before what is there: end of the last <= begin < end <= pixels.
   void add(int64_t begin, int64_t end) {
-    if (begin == end_ && !mask_.counts.empty()) {
-      mask_.counts.back() += static_cast<uint32_t>(end - begin);
-    } else {
-      mask_.counts.push_back(static_cast<uint32_t>(begin - end_));
-      mask_.counts.push_back(static_cast<uint32_t>(end - begin));
+    if (begin > end_) {
+      close();
+      begin_ = begin;
     }
     end_ = end;
   }
   Rle finish();
 
  private:
+  // Writes the run that is open, and the background before it.
+  void close() {
+    if (begin_ == end_) return;
+    mask_.counts.push_back(static_cast<uint32_t>(begin_ - written_));
+    mask_.counts.push_back(static_cast<uint32_t>(end_ - begin_));
+    written_ = end_;
+  }
+
   Rle mask_;
-  int64_t end_ = 0;
+  int64_t written_ = 0;          // pixels that counts hold
+  int64_t begin_ = 0, end_ = 0;  // the last run
 };
 
 }  // namespace soma

@@ -26,6 +26,21 @@ constexpr double kShares[] = {0, .1, .5, .9, 1};
 
 }  // namespace
 
+TEST_CASE("counts are packed and come back") {
+  const std::vector<uint32_t> numbers = {0,     1,       127,       128,       255,         16383,
+                                         16384, 2097151, 268435455, 268435456, 4294967295u, 5};
+  RunCounts counts;
+  CHECK(counts.empty());
+  for (const uint32_t number : numbers) counts.push_back(number);
+  CHECK(counts.unpacked() == numbers);
+  size_t i = 0;
+  for (const uint32_t number : counts) CHECK(number == numbers[i++]);
+  CHECK(i == numbers.size());
+  CHECK(counts == RunCounts(counts));
+  CHECK_FALSE(counts == RunCounts{0, 1});
+  CHECK(RunCounts{300, 2}.unpacked() == std::vector<uint32_t>{300, 2});
+}
+
 TEST_CASE("masks go to runs and back") {
   Random random(1, RandomUse::test);
   for (const auto& [height, width] : kSizes)
@@ -33,9 +48,10 @@ TEST_CASE("masks go to runs and back") {
       const Pixels pixels = draw(random, height * width, share);
       const Rle mask = encode_mask(pixels, height, width);
       int64_t sum = 0, inside = 0;
-      for (size_t i = 0; i < mask.counts.size(); ++i) {
-        sum += mask.counts[i];
-        CHECK_UNARY(i == 0 || mask.counts[i] > 0);
+      const std::vector<uint32_t> counts = mask.counts.unpacked();
+      for (size_t i = 0; i < counts.size(); ++i) {
+        sum += counts[i];
+        CHECK_UNARY(i == 0 || counts[i] > 0);
       }
       for (const uint8_t p : pixels) inside += p;
       CHECK(sum == height * width);

@@ -72,9 +72,10 @@ std::vector<uint8_t> pixels_of(const Rle& mask, int64_t height, int64_t width) {
   CHECK(mask.height == height);
   CHECK(mask.width == width);
   std::vector<uint8_t> pixels;
-  for (size_t i = 0; i < mask.counts.size(); ++i) {
-    CHECK((i == 0 || mask.counts[i] > 0));
-    pixels.insert(pixels.end(), mask.counts[i], static_cast<uint8_t>(i % 2));
+  const std::vector<uint32_t> counts = mask.counts.unpacked();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    CHECK((i == 0 || counts[i] > 0));
+    pixels.insert(pixels.end(), counts[i], static_cast<uint8_t>(i % 2));
   }
   CHECK(static_cast<int64_t>(pixels.size()) == height * width);
   return pixels;
@@ -149,10 +150,10 @@ TEST_CASE("paste_masks by hand: a full mask fills its box") {
   CHECK(half[0].mean_probability == 1);
   std::vector<uint32_t> counts = {0};
   for (int y = 0; y < 28; ++y) counts.insert(counts.end(), {14, 14});
-  CHECK(half[0].mask.counts == counts);
+  CHECK(half[0].mask.counts.unpacked() == counts);
   // Rows that touch over the image's edge are one run.
   CHECK(paste_masks(full, boxes_of({0, 0, 28, 28}), 28, 28, {})[0].mask.counts ==
-        std::vector<uint32_t>{0, 28 * 28});
+        RunCounts{0, 28 * 28});
 }
 
 TEST_CASE("paste_masks gives what the references give") {
@@ -171,7 +172,7 @@ TEST_CASE("paste_masks gives what the references give") {
     for (size_t k = 0; k < pasted.size(); ++k) {
       CAPTURE(k);
       std::vector<int> runs;
-      const std::vector<uint32_t>& counts = pasted[k].mask.counts;
+      const std::vector<uint32_t> counts = pasted[k].mask.counts.unpacked();
       int at = 0;
       for (size_t i = 0; i + 1 < counts.size(); i += 2) {
         runs.push_back(at + static_cast<int>(counts[i]));
@@ -231,7 +232,7 @@ TEST_CASE("paste_masks: corners that are no number, endless boxes, odd probabili
     }
     const Tensor nan = Tensor::full({1, 4, 4}, kNan);
     CHECK(paste_masks(nan, boxes_of({0, 0, 5, 5}), 10, 12, {rule, 0.5})[0].mask.counts ==
-          std::vector<uint32_t>{120});
+          RunCounts{120});
   }
 }
 
