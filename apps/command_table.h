@@ -17,7 +17,4 @@ struct TableRow {
 };
 const std::vector<TableRow>& command_table();
 
-// The options that every command takes.
-void declare_shared(CLI::App& app, Options& options);
-
 }  // namespace soma

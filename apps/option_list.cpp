@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/command_options.h"
 #include "apps/command_table.h"
 
 namespace soma {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "apps/command_options.h"
 #include "apps/command_table.h"
 #include "base/usage.h"
 
@@ -61,12 +62,6 @@ void check_together(const Options& o) {
               "give either --model or --predictions");
 }
 
-std::string one_line(std::string words) {
-  std::replace_if(
-      words.begin(), words.end(), [](char c) { return static_cast<unsigned char>(c) < 32; }, ' ');
-  return words;
-}
-
 void parse_words(CLI::App& app, std::vector<std::string> words, Options& o) {
   std::reverse(words.begin(), words.end());  // as CLI11 wants a vector
   try {
@@ -76,11 +71,11 @@ void parse_words(CLI::App& app, std::vector<std::string> words, Options& o) {
   } catch (const CLI::ExtrasError& error) {
     const std::string first = app.remaining().empty() ? "" : app.remaining().front();
     const std::string name = first.substr(0, first.find('='));
-    throw UsageError(text(one_line(first), ": not expected here",
+    throw UsageError(text(first, ": not expected here",
                           did_you_mean(name, option_names(app, false)), "; see soma ", o.command,
                           " --help"));
   } catch (const CLI::ParseError& error) {
-    throw UsageError(text(one_line(error.what()), "; see soma ", o.command, " --help"));
+    throw UsageError(text(error.what(), "; see soma ", o.command, " --help"));
   }
 }
 
@@ -115,7 +110,7 @@ Options parse_options(const std::vector<std::string>& words) {
   const auto entry =
       std::find_if(command_table().begin(), command_table().end(),
                    [&](const TableRow& candidate) { return o.command == candidate.command.name; });
-  check_usage(entry != command_table().end(), one_line(o.command), "no such command",
+  check_usage(entry != command_table().end(), o.command, "no such command",
               did_you_mean(o.command, names), "; see soma --help");
 
   CLI::App app(entry->command.summary, text("soma ", o.command));

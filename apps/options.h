@@ -1,5 +1,5 @@
-// The command line as plain values. CLI11 is known to options.cpp and command_table.cpp only; each
-// command reads the members that it declared there and leaves the others at their defaults.
+// The command line as plain values. CLI11 is known to options.cpp and command_options.cpp only;
+// each command reads the members that it declared there and leaves the others at their defaults.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -52,7 +52,7 @@ struct Options {
   bool held_out = false;                          // eval --held-out
   int64_t image_count = 60;                       // synth --images
   int64_t image_width = 704, image_height = 520;  // synth --size
-  std::string bench = "peak", only;               // bench: peak | ops | model | train; layers
+  std::string bench = "peak", only;               // bench WHAT; layers
   int repeats = 5;
   int port = 8080;    // serve --port
   bool keys = false;  // info --keys

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/one_line.h"
+
 namespace soma {
 namespace {
 
@@ -22,6 +24,8 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+UsageError::UsageError(const std::string& message) : Error(one_line(message)) {}
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   const bool dotted = word.find('.') != std::string::npos;

@@ -11,7 +11,7 @@ namespace soma {
 
 class UsageError : public Error {
  public:
-  using Error::Error;
+  explicit UsageError(const std::string& message);
 };
 
 template <class... Parts>

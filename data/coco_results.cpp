@@ -1,3 +1,4 @@
+// The reader of data/coco_results.h.
 #include "data/coco_results.h"
 
 #include <cmath>
@@ -5,9 +6,9 @@
 #include <optional>
 #include <unordered_map>
 
-#include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/read_file.h"
+#include "data/sources.h"
 
 namespace soma {
 namespace {
@@ -15,15 +16,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int64_t kMostBytes = int64_t{1} << 34;
-
-std::string base_name(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
-std::string json_string(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // Finds a sample by what a result names. A name that two samples share finds neither.
 class SampleIndex {
@@ -284,50 +276,7 @@ class ResultsReader : public nlohmann::json_sax<Json> {
   std::string key_, inner_key_;
 };
 
-std::string result_line(const ImagePredictions& image, const Prediction& detection,
-                        int64_t category_id, const std::string& category_name) {
-  std::string counts;
-  for (const char c : format_coco_string(detection.mask)) {
-    if (c == '\\') counts += '\\';  // the only one of its characters that JSON escapes
-    counts += c;
-  }
-  const auto& box = detection.box;
-  return text("{\"image_id\": ", image.coco_id, ", \"file_name\": ", json_string(image.file_name),
-              ", \"category_id\": ", category_id,
-              category_name.empty() ? "" : ", \"category_name\": " + json_string(category_name),
-              ", \"bbox\": [", decimals(box[0], 6), ", ", decimals(box[1], 6), ", ",
-              decimals(double{box[2]} - box[0], 6), ", ", decimals(double{box[3]} - box[1], 6),
-              "], \"score\": ", detection.score,
-              ", \"mean_probability\": ", detection.mean_probability,
-              ", \"segmentation\": {\"size\": [", image.height, ", ", image.width,
-              "], \"counts\": \"", counts, "\"}}");
-}
-
 }  // namespace
-
-void write_coco_results(const std::string& path, std::span<const ImagePredictions> images,
-                        std::span<const int64_t> category_ids,
-                        std::span<const std::string> classes) {
-  AtomicFile file(path);
-  const char* before = "[\n";
-  for (const ImagePredictions& image : images) {
-    for (const Prediction& detection : image.predictions) {
-      const int64_t place = detection.class_index;
-      const bool known = place >= 0 && (category_ids.empty() || place < std::ssize(category_ids));
-      check(known, path, "a detection on ", image.id, " has class ", place, " of ",
-            category_ids.size());
-      const int64_t id =
-          category_ids.empty() ? place + 1 : category_ids[static_cast<size_t>(place)];
-      check(std::isfinite(detection.score), path, "a score on ", image.id, " is no number");
-      const std::string name =
-          place < std::ssize(classes) ? classes[static_cast<size_t>(place)] : std::string();
-      file.write(before + result_line(image, detection, id, name));
-      before = ",\n";
-    }
-  }
-  file.write(*before == '[' ? "[]\n" : "\n]\n");
-  file.commit();
-}
 
 std::vector<ImagePredictions> read_coco_results(const std::string& path, const Dataset& data,
                                                 std::vector<std::string>* added) {

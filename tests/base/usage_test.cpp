@@ -21,6 +21,12 @@ TEST_CASE("the nearest word is found, and none where none is near") {
   CHECK(did_you_mean("zebra", words).empty());
 }
 
+TEST_CASE("wrong usage is told in one line, whatever the names in it hold") {
+  CHECK_NOTHROW(check_usage(true, "a\nb", "c"));
+  CHECK_THROWS_WITH_AS(check_usage(false, "a\nb", "expected 1, got ", "x\ty"),
+                       "a?b: expected 1, got x?y", UsageError);
+}
+
 TEST_CASE("distances count inserted, deleted, replaced and swapped letters") {
   CHECK(nearest("abcdef", {"abcxyf"}) == "abcxyf");        // 2 of 6
   CHECK(nearest("abcdef", {"axcxyf"}).empty());            // 3 of 6
