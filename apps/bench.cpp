@@ -4,6 +4,7 @@
 
 #include "apps/bench_data.h"
 #include "apps/bench_model.h"
+#include "apps/bench_roofline.h"
 #include "apps/bench_weights.h"
 #include "apps/commands.h"
 #include "apps/console.h"
@@ -69,6 +70,8 @@ int bench_command(const Options& options) {
     bench_model(options, console);
   } else if (options.bench == "train") {
     bench_train(options, console);
+  } else if (options.bench == "roofline") {
+    bench_roofline(options, console);
   } else if (options.bench == "data") {
     bench_data(options, console);
   } else if (options.bench == "weights") {

@@ -3,6 +3,7 @@
 #include "apps/bench_scene.h"
 #include "base/json.h"
 #include "base/quantile.h"
+#include "base/stopwatch.h"
 #include "data/image_io.h"
 #include "data/loader.h"
 

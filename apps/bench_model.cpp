@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "base/quantile.h"
+#include "base/stopwatch.h"
 #include "data/loader.h"
 #include "data/preprocess.h"
 #include "models/maskrcnn/load_weights.h"

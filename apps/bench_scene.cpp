@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 
 #include "apps/data_settings.h"
@@ -34,12 +33,6 @@ void brighten(Image& image, const Rle& mask) {
 }
 
 }  // namespace
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 double cpu_seconds() {
   timespec now;

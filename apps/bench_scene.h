@@ -1,6 +1,5 @@
 // What the parts of `soma bench` that run a model share: its configuration, a picture, a clock.
 #pragma once
-#include <functional>
 #include <string>
 
 #include "apps/options.h"
@@ -10,7 +9,6 @@
 
 namespace soma {
 
-double seconds_of(const std::function<void()>& work);
 // Of all threads of this process so far. Other programs on the same cores stretch wall time only.
 double cpu_seconds();
 // What Linux tells of this process's memory under a name of /proc/self/status ("VmHWM:": the most

@@ -1,12 +1,12 @@
 #include "apps/bench_weights.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench_scene.h"
 #include "base/quantile.h"
+#include "base/stopwatch.h"
 #include "base/usage.h"
 #include "models/maskrcnn/load_weights.h"
 #include "run/inference.h"
@@ -15,11 +15,6 @@ namespace soma {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 RunConfig config_for(const WeightsFile& file, const Options& options) {
   std::vector<std::string> overrides = {"model.preset=torchvision"};
@@ -41,12 +36,12 @@ void bench_weights(const Options& options, const Console& console) {
   std::vector<double> open, load;
   int64_t most = 0;
   for (int i = 0; i < options.repeats; ++i) {
-    const Clock::time_point start = Clock::now();
+    const Stopwatch watch;
     const WeightsFile file(path);
-    open.push_back(seconds_since(start));
+    open.push_back(watch.seconds());
     MaskRcnn model = MaskRcnn::blank(config.model);
     load_all_weights(model, file, config.input.bgr);
-    load.push_back(seconds_since(start));
+    load.push_back(watch.seconds());
     most = std::max(most, process_memory("RssAnon:"));  // pages that no file stands behind
   }
   const auto size = static_cast<double>(std::filesystem::file_size(path));

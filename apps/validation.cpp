@@ -1,30 +1,22 @@
 #include "apps/validation.h"
 
-#include <chrono>
-
 #include "apps/interrupt.h"
 #include "apps/predictions.h"
 #include "apps/scores.h"
+#include "base/stopwatch.h"
 
 namespace soma {
-namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
 
 std::optional<Validation> validate(const RunConfig& config,
                                    const std::map<std::string, Tensor>& weights,
                                    const Dataset& dataset, int64_t limit, double seconds) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   MaskRcnn model = MaskRcnn::blank(config.model);
   move_to(model, weights.begin()->second.device());
   load_state(model, weights);
   const LoadedModels models = {config, detector_of(model.prepared(), config)};
   Predictions found = predict_samples(models, dataset.samples, [&](int64_t done) {
-    const bool late = seconds > 0 && done > 0 && seconds_since(start) > seconds;
+    const bool late = seconds > 0 && done > 0 && watch.seconds() > seconds;
     return done < limit && !late && !interrupted();
   });
   if (interrupted()) return std::nullopt;
@@ -36,7 +28,7 @@ std::optional<Validation> validate(const RunConfig& config,
   result.ap = scores.ap->ap;
   result.images = std::ssize(found.images);
   result.detections = std::move(found.images);
-  result.seconds = seconds_since(start);
+  result.seconds = watch.seconds();
   return result;
 }
 

@@ -80,14 +80,18 @@ Tensor NetworkInput::size_tensor() const {
       {1, 2}, {static_cast<int32_t>(network.height), static_cast<int32_t>(network.width)});
 }
 
+InputSize input_size(ImageSize original, const InputConfig& input) {
+  const ImageSize size =
+      network_size(original, input.min_size.back(), input.max_size, input.resize, input.zoom);
+  return {size, {padded_side(size.height, input.pad), padded_side(size.width, input.pad)}};
+}
+
 NetworkInput preprocess(const Image& image, const InputConfig& input) {
   check_config(input);
   const ImageSize original{image.height, image.width};
-  const ImageSize size =
-      network_size(original, input.min_size.back(), input.max_size, input.resize, input.zoom);
+  const auto [size, padded] = input_size(original, input);
   const Patch patch = resize_window(image, size, {0, 0, size.width, size.height}, input.resize);
-  const Tensor images = Tensor::empty(
-      {1, padded_side(size.height, input.pad), padded_side(size.width, input.pad), 4});
+  const Tensor images = Tensor::empty({1, padded.height, padded.width, 4});
   normalise_into(patch, normalisation(image, input), input.bgr,
                  images.reshape({images.extent(1), images.extent(2), 4}));
   return {images, size, original,

@@ -8,6 +8,12 @@
 
 namespace soma {
 
+// The size at which the network sees an image, without and with padding.
+struct InputSize {
+  ImageSize network, padded;
+};
+InputSize input_size(ImageSize original, const InputConfig& input);
+
 struct NetworkInput {
   Tensor images;      // f32 [1, H, W, 4], H and W multiples of 32
   ImageSize network;  // before padding

@@ -96,6 +96,14 @@ std::vector<Detector::Group> Detector::groups(const Way& way) {
   return all;
 }
 
+std::vector<Detector::Pass> Detector::passes() const {
+  std::vector<Pass> all;
+  for (const Group& group : groups(way_))
+    for (const auto& [member, view] : group)
+      all.push_back({&members_[member].model, view, at_scale(members_[member].input, view.scale)});
+  return all;
+}
+
 SoftDetections Detector::detect_by(const Look& by, const Image& image, const Inputs& inputs) const {
   const Member& member = members_[by.member];
   const NetworkInput input =
@@ -156,9 +164,7 @@ std::vector<SoftDetections> Detector::detect_tiles(const Image& image, std::span
     input.mean = whole.mean;
     input.std = whole.std;
   }
-  const EnsembleConfig& rules = ways[0].rules;
-  const std::vector<PixelBox> windows =
-      tile_windows(image.height, image.width, rules.tile, rules.tile_overlap);
+  const std::vector<PixelBox> windows = tile_windows(image.height, image.width, ways[0].rules);
   std::vector<std::vector<SoftDetections>> parts(ways.size());
   for (const PixelBox& window : windows) {
     const std::vector<SoftDetections> found = detect_whole(crop(image, window), ways, inputs);
@@ -180,8 +186,8 @@ std::vector<SoftDetections> Detector::detect_tiles(const Image& image, std::span
 std::vector<SoftImage> Detector::detect(const Image& image, std::span<const Way> ways) const {
   Inputs inputs;
   for (const Member& member : members_) inputs.push_back(member.input);
-  const int64_t tile = ways.empty() ? 0 : ways[0].rules.tile;
-  const bool fits = tile == 0 || std::max(image.height, image.width) <= tile;
+  const bool fits =
+      ways.empty() || tile_windows(image.height, image.width, ways[0].rules).size() == 1;
   std::vector<SoftImage> result;
   for (SoftDetections& found :
        fits ? detect_whole(image, ways, inputs) : detect_tiles(image, ways, std::move(inputs)))

@@ -37,6 +37,13 @@ class Detector {
   // Whole, or window by window where the image is larger than test.tile.
   SoftImage detect(const Image& image) const;
   size_t members() const { return members_.size(); }
+  // What a window of an image goes through: every member at every view, in its input's rules.
+  struct Pass {
+    const MaskRcnn* model;
+    View view;
+    InputConfig input;
+  };
+  std::vector<Pass> passes() const;
 
   // Error: members cannot answer as one network, for the reason that it gives; not as many weights
   // as members; a view that is none.

@@ -95,6 +95,12 @@ std::vector<PixelBox> tile_windows(int64_t height, int64_t width, int64_t side, 
   return windows;
 }
 
+std::vector<PixelBox> tile_windows(int64_t height, int64_t width, const EnsembleConfig& rules) {
+  const int64_t longest = std::max(height, width);
+  if (rules.tile == 0 || longest <= rules.tile) return {{0, 0, width, height}};
+  return tile_windows(height, width, rules.tile, rules.tile_overlap);
+}
+
 Image crop(const Image& image, const PixelBox& window) {
   Image piece{window.height, window.width, image.channels, {}};
   const int64_t row = window.width * image.channels;

@@ -15,6 +15,10 @@ namespace soma {
 // evenly, neighbours sharing `overlap` pixels at least; row by row. Error: overlap >= side.
 std::vector<PixelBox> tile_windows(int64_t height, int64_t width, int64_t side, int64_t overlap);
 
+// The windows that an image is seen through by rules.tile and rules.tile_overlap: one where it
+// fits.
+std::vector<PixelBox> tile_windows(int64_t height, int64_t width, const EnsembleConfig& rules);
+
 Image crop(const Image& image, const PixelBox& window);
 
 // parts: the detections of each window, boxes in the pixels of the height x width image. Of two

@@ -50,28 +50,34 @@ ResNetShape resnet_shape(const std::string& name) {
   return {{3, 4, 23, 3}, true, 32, 4};
 }
 
+int frozen_stages(const std::string& up_to) {
+  static constexpr std::array names = {"none", "stem", "res2", "res3", "res4"};
+  const auto found = std::find(names.begin(), names.end(), up_to);
+  check(found != names.end(), "model.freeze", "expected none, stem, res2, res3 or res4, got ",
+        up_to);
+  return static_cast<int>(found - names.begin());
+}
+
+std::vector<BlockConv> ResidualBlock::Options::convs() const {
+  if (!bottleneck) return {{in, out, 3, stride}, {out, out, 3}};
+  const int first = stride_in_1x1 ? stride : 1, second = stride_in_1x1 ? 1 : stride;
+  return {{in, middle, 1, first}, {middle, middle, 3, second, groups}, {middle, out, 1}};
+}
+
+std::vector<BlockConv> ResidualBlock::Options::shortcut() const {
+  if (stride == 1 && in == out) return {};
+  return {{in, out, 1, stride}};
+}
+
 ResidualBlock::ResidualBlock(const Options& o, Init& init) {
-  const ConvOptions plain{.relu = true, .norm = o.norm, .eps = o.eps};
-  const auto with = [&](int stride, int groups) {
-    ConvOptions options = plain;
-    options.stride = stride;
-    options.groups = groups;
-    return options;
+  const auto make = [&](const BlockConv& conv, bool relu) {
+    return make_conv(
+        conv.in, conv.out, conv.kernel,
+        {.stride = conv.stride, .groups = conv.groups, .relu = relu, .norm = o.norm, .eps = o.eps},
+        init);
   };
-  if (o.bottleneck) {
-    const int first = o.stride_in_1x1 ? o.stride : 1, second = o.stride_in_1x1 ? 1 : o.stride;
-    convs_.push_back(make_conv(o.in, o.middle, 1, with(first, 1), init));
-    convs_.push_back(make_conv(o.middle, o.middle, 3, with(second, o.groups), init));
-    convs_.push_back(make_conv(o.middle, o.out, 1, plain, init));
-  } else {
-    convs_.push_back(make_conv(o.in, o.out, 3, with(o.stride, 1), init));
-    convs_.push_back(make_conv(o.out, o.out, 3, plain, init));
-  }
-  if (o.stride != 1 || o.in != o.out) {
-    ConvOptions options = with(o.stride, 1);
-    options.relu = false;
-    shortcut_.push_back(make_conv(o.in, o.out, 1, options, init));
-  }
+  for (const BlockConv& conv : o.convs()) convs_.push_back(make(conv, true));
+  for (const BlockConv& conv : o.shortcut()) shortcut_.push_back(make(conv, false));
 }
 
 Variable ResidualBlock::operator()(const Variable& x) const {
@@ -92,41 +98,45 @@ void ResidualBlock::each_conv(Visit visit) {
   for (Conv2d& conv : shortcut_) visit(conv);
 }
 
-ResNet::ResNet(const ModelConfig& config, Init& init) {
+std::vector<std::vector<ResidualBlock::Options>> residual_stages(const ModelConfig& config) {
   const ResNetShape shape = resnet_shape(config.backbone);
-  const Norm norm = backbone_norm(config.norm);
-  const double eps = config.norm_eps;
   const int width = config.backbone_width;
-  stem_ = make_stem(width, {.stride = 2, .pad = 3, .relu = true, .norm = norm, .eps = eps}, init);
+  std::vector<std::vector<ResidualBlock::Options>> stages(4);
   int in = width;
   for (int stage = 0; stage < 4; ++stage) {
     const int out = (shape.bottleneck ? 4 * width : width) << stage;
-    std::vector<ResidualBlock> blocks;
     for (int i = 0; i < shape.blocks[static_cast<size_t>(stage)]; ++i) {
-      blocks.emplace_back(ResidualBlock::Options{.in = in,
-                                                 .middle = (shape.widening * width) << stage,
-                                                 .out = out,
-                                                 .stride = stage > 0 && i == 0 ? 2 : 1,
-                                                 .groups = shape.groups,
-                                                 .bottleneck = shape.bottleneck,
-                                                 .stride_in_1x1 = config.stride_in_1x1,
-                                                 .norm = norm,
-                                                 .eps = eps},
-                          init);
+      stages[static_cast<size_t>(stage)].push_back({.in = in,
+                                                    .middle = (shape.widening * width) << stage,
+                                                    .out = out,
+                                                    .stride = stage > 0 && i == 0 ? 2 : 1,
+                                                    .groups = shape.groups,
+                                                    .bottleneck = shape.bottleneck,
+                                                    .stride_in_1x1 = config.stride_in_1x1,
+                                                    .norm = backbone_norm(config.norm),
+                                                    .eps = config.norm_eps});
       in = out;
     }
-    stages_.push_back(std::move(blocks));
-    channels_.push_back(out);
   }
-  freeze(config.freeze);
+  return stages;
 }
 
-void ResNet::freeze(const std::string& up_to) {
-  static constexpr std::array names = {"none", "stem", "res2", "res3", "res4"};
-  const auto found = std::find(names.begin(), names.end(), up_to);
-  check(found != names.end(), "model.freeze", "expected none, stem, res2, res3 or res4, got ",
-        up_to);
-  const auto count = found - names.begin();
+ResNet::ResNet(const ModelConfig& config, Init& init) {
+  const ConvOptions stem{.stride = 2,
+                         .pad = 3,
+                         .relu = true,
+                         .norm = backbone_norm(config.norm),
+                         .eps = config.norm_eps};
+  stem_ = make_stem(config.backbone_width, stem, init);
+  for (const auto& stage : residual_stages(config)) {
+    std::vector<ResidualBlock>& blocks = stages_.emplace_back();
+    for (const ResidualBlock::Options& block : stage) blocks.emplace_back(block, init);
+    channels_.push_back(stage.back().out);
+  }
+  freeze(frozen_stages(config.freeze));
+}
+
+void ResNet::freeze(int count) {
   if (count > 0) stem_.freeze();
   for (int stage = 0; stage + 1 < count; ++stage) {
     for (ResidualBlock& block : stages_[static_cast<size_t>(stage)]) {

@@ -19,6 +19,14 @@ struct ResNetShape {
 };
 ResNetShape resnet_shape(const std::string& name);
 
+// Of model.freeze: 0 none, 1 the stem, 2 up to res2, ... 4 up to res4. Error naming the choices.
+int frozen_stages(const std::string& up_to);
+
+struct BlockConv {
+  int in, out, kernel;
+  int stride = 1, groups = 1;
+};
+
 // Two 3x3 (basic) or 1x1, 3x3, 1x1 (bottleneck), with a shortcut.
 class ResidualBlock : public Module {
  public:
@@ -28,6 +36,8 @@ class ResidualBlock : public Module {
     bool bottleneck = true, stride_in_1x1 = false;
     Norm norm = Norm::frozen;
     double eps = 1e-5;
+    std::vector<BlockConv> convs() const;     // conv1, conv2, ...
+    std::vector<BlockConv> shortcut() const;  // one, or none when the shapes agree
   };
   ResidualBlock(const Options& options, Init& init);
   Variable operator()(const Variable& x) const;
@@ -37,8 +47,11 @@ class ResidualBlock : public Module {
 
  private:
   std::vector<Conv2d> convs_;
-  std::vector<Conv2d> shortcut_;  // none when the shapes agree
+  std::vector<Conv2d> shortcut_;
 };
+
+// The blocks of res2..res5.
+std::vector<std::vector<ResidualBlock::Options>> residual_stages(const ModelConfig& config);
 
 class ResNet : public Module {
  public:
@@ -49,7 +62,7 @@ class ResNet : public Module {
   void list(Members& members) override;
 
  private:
-  void freeze(const std::string& up_to);
+  void freeze(int stages);
   Conv2d stem_;
   std::vector<std::vector<ResidualBlock>> stages_;
   std::vector<int> channels_;

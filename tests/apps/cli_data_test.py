@@ -6,6 +6,7 @@ Usage: cli_data_test.py SOMA [NAME ...]
 
 import csv
 import json
+from pathlib import Path
 
 from cli_support import Case, main
 
@@ -258,6 +259,17 @@ class Others(Case):
         self.assertEqual(found["cells"], 20)
         self.assertGreater(found["train_step_s"], 0)
         self.fails(2, "test.max_detections", "bench", "model", "test.max_detection=1")
+
+    def test_the_roofline_is_the_one_of_the_docs(self):
+        page = Path(__file__).resolve().parents[2] / "docs" / "cuda.md"
+        table = self.passes("bench", "roofline", "model.freeze=res2").stdout
+        self.assertIn(table, page.read_text(encoding="utf-8"))
+        small = self.passes("bench", "roofline", "--json", "--size", "352x272").stdout
+        whole = self.passes("bench", "roofline", "--json").stdout
+        for part, all_of_it in zip(json.loads(small)["passes"], json.loads(whole)["passes"]):
+            self.assertLess(part["gflop"], all_of_it["gflop"])
+            self.assertLess(part["T4"]["f32_s"], all_of_it["T4"]["f32_s"])
+            self.assertLess(all_of_it["T4"]["f16_s"], all_of_it["T4"]["f32_s"])
 
     def test_quiet_says_nothing(self):
         run = self.passes("convert", self.data, self.root / "quiet.json", "--quiet")

@@ -198,10 +198,32 @@ class Predict(PredictCase):
     def test_dry_run_writes_nothing(self):
         run = self.passes(*self.line("dry", "--dry-run"))
         self.assertRegex(run.stdout, r"^4 images would take \d+:\d\d here with 1 model x 1 view; ")
+        self.assertRegex(run.stdout, r"\nOn a T4 they would take about \d+:\d\d, .* Not measured: ")
         told = json.loads(self.passes(*self.line("dry", "--dry-run", "--json")).stdout)
         self.assertEqual(told["images"], 4)
         self.assertGreater(told["seconds"], 0)
         self.assertFalse((self.root / "dry").exists())
+
+    def test_dry_run_of_a_hidden_test_set(self):
+        folder = self.root / "hidden"
+        folder.mkdir()
+        source = self.images / (self.ids()[0] + ".png")
+        for i in range(240):
+            (folder / f"{i}.png").hardlink_to(source)
+        card = lambda told: told["t4_seconds"] - told["host_seconds"]
+        line = self.line("dry", "--dry-run", "--json", images=[folder])
+        one = json.loads(self.passes(*line).stdout)
+        self.assertEqual((one["images"], one["models"], one["views"]), (240, 1, 1))
+        line += ["--model", self.model] * 4 + ["test.views=[plain,h,v,hv]", "--threads", 2]
+        told = json.loads(self.passes(*line).stdout)
+        self.assertEqual((told["images"], told["models"], told["views"]), (240, 5, 4))
+        self.assertEqual(told["threads"], 2)
+        self.assertGreater(told["host_seconds"], 0)
+        self.assertAlmostEqual(card(told), 20 * card(one), delta=1e-6 * card(told))
+        self.assertGreater(told["t4_seconds"], told["host_seconds"])
+        # The card's share follows the pixels that the network sees.
+        large = json.loads(self.passes(*line, "input.zoom=4").stdout)
+        self.assertGreater(card(large), card(told))
 
     def test_wrong_usage(self):
         self.fails(2, "or geojson, got picture", *self.line("x", "--format", "picture"))
