@@ -1,5 +1,6 @@
 // An image in memory: height x width x channels (1 gray or 3 RGB), 8 bits, row-major, interleaved.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "data/draw.h"
 #include "pages/embedded.h"
+#include "pages/explain_truth.h"
 #include "pages/html.h"
 #include "pages/marks.h"
 
@@ -13,8 +14,8 @@ namespace soma {
 namespace {
 
 constexpr size_t kMostBoxes = 500;   // of candidates and of proposals on the page
-constexpr size_t kMostTiles = 40;    // detections looked at closely
-constexpr size_t kMostAnchors = 24;  // of one detection
+constexpr size_t kMostTiles = 40;    // cells looked at closely
+constexpr size_t kMostAnchors = 24;  // of one cell
 constexpr size_t kPictureBytes = 500'000;
 constexpr int64_t kMapSide = 320, kChannelSide = 96;
 constexpr double kTolerance = 0.7;
@@ -37,6 +38,9 @@ class Pages {
                      {"proposals", "4. Proposals", proposals()},
                      {"cells", "5. From proposals to cells", tiles()},
                      {"time", "Time", times()}};
+    if (!e_.truths.empty())
+      page.sections.insert(page.sections.begin() + 1,
+                           {"truth", "What was annotated", truth_section(e_, facts_)});
     page.scripts = std::string(embedded::explain);
     return to_html(page);
   }
@@ -58,6 +62,9 @@ class Pages {
     const ExplainedDetection& one = e_.detections[detection];
     return text("cell ", detection + 1, ": ", class_of(one.class_index), ", score ",
                 decimals(one.score, 2));
+  }
+  std::string name_of_truth(size_t place) const {
+    return text("annotated cell ", place + 1, ": ", class_of(e_.truths[place].class_index));
   }
   PictureFigure on_image(std::string caption, std::string about, std::string marks) const {
     PictureFigure figure;
@@ -145,7 +152,7 @@ class Pages {
 
   std::string anchors() const {
     Table table{"Anchors of each level",
-                {"level", "sizes (pixels of the input)", "anchors", "match a found cell", "unsure"},
+                {"level", "sizes (pixels of the input)", "anchors", "match a cell", "unsure"},
                 {}};
     for (const FeatureLevel& level : e_.levels) {
       std::string sizes;
@@ -155,10 +162,12 @@ class Pages {
           {level.name, sizes, text(level.anchors), text(level.matched), text(level.unsure)});
     }
     std::string groups, options;
-    const size_t shown = std::min(e_.detections.size(), kMostTiles);
+    const bool known = !e_.truths.empty();
+    const size_t shown = std::min(known ? e_.truths.size() : e_.detections.size(), kMostTiles);
     for (size_t i = 0; i < shown; ++i) {
-      groups += anchor_group(i);
-      options += text("<option value=\"", i, "\">", escape_html(name_of(i)), "</option>");
+      const std::string name = known ? name_of_truth(i) : name_of(i);
+      groups += anchor_group(i, known ? e_.truths[i].box : e_.detections[i].box, name);
+      options += text("<option value=\"", i, "\">", escape_html(name), "</option>");
     }
     const std::string chooser =
         shown == 0 ? ""
@@ -166,31 +175,35 @@ class Pages {
                           options, "</select></label></div>\n",
                           to_html(on_image(
                               text("Anchors that match the cell<small>IoU with its box (white) of ",
-                                   decimals(e_.least_iou, 2), " or more</small>"),
+                                   decimals(e_.least_iou, 2), " or more",
+                                   known ? ", or the best there is" : "", "</small>"),
                               "The image with the anchors of one cell", groups)));
-    return text("<p>Anchors are boxes of fixed sizes at every cell of every level. Those that ",
-                "overlap a found cell well are where the network starts from. Which ones match is ",
-                "decided as in training, with what was found in place of the truth.</p>\n",
-                to_html(table), chooser);
+    return text(
+        "<p>Anchors are boxes of fixed sizes at every cell of every level. Those that ",
+        "overlap a cell well are where the network starts from. Which ones match is decided ",
+        known ? "as in training, by the annotated cells.</p>\n"
+              : "as in training, with what was found in place of the truth.</p>\n",
+        to_html(table), chooser);
   }
 
-  static std::string rect(const Box& box, const std::string& more, const std::string& title) {
+  static std::string rect(const BoxCorners& box, const std::string& more,
+                          const std::string& title) {
     return text("<rect x=\"", decimals(box[0], 1), "\" y=\"", decimals(box[1], 1), "\" width=\"",
                 decimals(std::max(0.0f, box[2] - box[0]), 1), "\" height=\"",
                 decimals(std::max(0.0f, box[3] - box[1]), 1), "\" ", more, "><title>",
                 escape_html(title), "</title></rect>\n");
   }
 
-  std::string anchor_group(size_t detection) const {
-    std::string rects = rect(e_.detections[detection].box, "class=\"truth\"", name_of(detection));
+  std::string anchor_group(size_t cell, const BoxCorners& box, const std::string& name) const {
+    std::string rects = rect(box, "class=\"truth\"", name);
     size_t count = 0;
     for (const MatchedAnchor& anchor : e_.anchors) {
-      if (anchor.detection != static_cast<int>(detection) || ++count > kMostAnchors) continue;
+      if (anchor.cell != static_cast<int>(cell) || ++count > kMostAnchors) continue;
       const FeatureLevel& level = e_.levels[static_cast<size_t>(anchor.level)];
       rects +=
           rect(anchor.box, text("class=\"c", anchor.level, "\""), text("anchor of ", level.name));
     }
-    return text("<g class=\"anchors\" data-cell=\"", detection, "\"", detection ? " hidden" : "",
+    return text("<g class=\"anchors\" data-cell=\"", cell, "\"", cell ? " hidden" : "",
                 " data-count=\"", count, "\">", rects, "</g>");
   }
 

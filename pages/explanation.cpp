@@ -7,9 +7,11 @@
 
 #include "data/draw.h"
 #include "ensemble/tiles.h"
+#include "ops/concat.h"
 #include "ops/elementwise.h"
 #include "ops/losses.h"
 #include "ops/matching.h"
+#include "ops/math/box.h"
 #include "ops/targets.h"
 #include "pages/heatmap.h"
 
@@ -35,7 +37,7 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-Box box_of(const float* corners, const NetworkInput& input) {
+BoxCorners box_of(const float* corners, const NetworkInput& input) {
   const auto x = static_cast<float>(1 / input.scale_x), y = static_cast<float>(1 / input.scale_y);
   return {corners[0] * x, corners[1] * y, corners[2] * x, corners[3] * y};
 }
@@ -66,26 +68,26 @@ FeatureLevel level_of(const MaskRcnn::Forward& passed, const NetworkInput& input
   return result;
 }
 
-// Which anchors an RPN would learn to answer for these detections, as in training.
-void match_anchors(const MaskRcnn::Forward& passed, const Tensor& boxes, const ModelConfig& config,
+// Which anchors an RPN would learn to answer for these boxes f32 [G, 4] of the network's input.
+void match_anchors(const MaskRcnn::Forward& passed, const Tensor& boxes, const MatchSpec& rule,
                    Explanation& out) {
-  out.least_iou = config.rpn_foreground;
+  out.least_iou = rule.foreground;
   const auto count = static_cast<int32_t>(boxes.extent(0));
   if (count == 0) return;
-  const Tensor begin = Tensor::of<int32_t>({2}, {0, count});
-  for (size_t level = 0; level < passed.rpn.anchors.size(); ++level) {
-    const Tensor anchors = passed.rpn.anchors[level].to(Device::cpu);
-    // By the threshold alone: a cell's best anchor would have to be looked for on all levels.
-    const Matches matches = match_boxes(boxes, begin, anchors, Tensor(),
-                                        {config.rpn_foreground, config.rpn_background, false});
-    const int32_t* label = matches.label.data<int32_t>();
-    const int32_t* matched = matches.matched.data<int32_t>();
-    for (int64_t i = 0; i < anchors.extent(0); ++i) {
-      out.levels[level].unsure += label[i] < 0;
-      if (label[i] != 1) continue;
+  std::vector<Variable> levels;
+  for (const Tensor& level : passed.rpn.anchors) levels.emplace_back(level.to(Device::cpu));
+  const Tensor anchors = concat(levels, 0).value();
+  const Matches matches =
+      match_boxes(boxes, Tensor::of<int32_t>({2}, {0, count}), anchors, Tensor(), rule);
+  const int32_t* label = matches.label.data<int32_t>();
+  const int32_t* matched = matches.matched.data<int32_t>();
+  const float* corners = anchors.data<float>();
+  for (size_t level = 0; level < levels.size(); ++level) {
+    for (int64_t i = levels[level].extent(0); i > 0; --i, ++label, ++matched, corners += 4) {
+      out.levels[level].unsure += *label < 0;
+      if (*label != 1) continue;
       ++out.levels[level].matched;
-      out.anchors.push_back(
-          {box_of(anchors.data<float>() + 4 * i, out.input), static_cast<int>(level), matched[i]});
+      out.anchors.push_back({box_of(corners, out.input), static_cast<int>(level), *matched});
     }
   }
 }
@@ -114,7 +116,7 @@ int proposal_of(const std::vector<float>& scores, int64_t columns, int class_ind
   return -1;
 }
 
-Image crop_of(const Image& image, const Box& box) {
+Image crop_of(const Image& image, const BoxCorners& box) {
   const auto clamped = [](float value, int64_t most) {
     return std::clamp<int64_t>(std::llround(value), 0, most);
   };
@@ -199,10 +201,56 @@ Stages run_stages(const MaskRcnn& model, const TestConfig& test, Explanation& ou
   return stages;
 }
 
+// The truths, and their boxes in the network's pixels.
+Tensor take_truths(std::span<const Instance> truths, Explanation& out) {
+  std::vector<float> boxes;
+  for (const Instance& truth : truths) {
+    if (truth.crowd || empty(truth.mask)) continue;
+    const PixelBox box = bounds(truth.mask);
+    const auto x = static_cast<float>(box.x), y = static_cast<float>(box.y);
+    ExplainedTruth one;
+    one.box = {x, y, x + static_cast<float>(box.width), y + static_cast<float>(box.height)};
+    one.class_index = truth.class_index;
+    one.mask = truth.mask;
+    for (size_t c = 0; c < 4; ++c)
+      boxes.push_back(one.box[c] *
+                      static_cast<float>(c % 2 == 0 ? out.input.scale_x : out.input.scale_y));
+    out.truths.push_back(std::move(one));
+  }
+  return Tensor::of<float>({std::ssize(out.truths), 4}, boxes);
+}
+
+template <class Boxes>
+float best_iou(const BoxCorners& box, const Boxes& others) {
+  float best = 0;
+  for (const auto& other : others)
+    best = std::max(best, box_iou(load_box(box.data()), load_box(other.box.data())));
+  return best;
+}
+
+// What each stage has for the truths.
+void follow_truths(Explanation& out) {
+  for (const MatchedAnchor& anchor : out.anchors)
+    if (!out.truths.empty()) ++out.truths[static_cast<size_t>(anchor.cell)].anchors;
+  for (ExplainedTruth& truth : out.truths) {
+    truth.candidate = best_iou(truth.box, out.candidates);
+    truth.proposal = best_iou(truth.box, out.proposals);
+    truth.detection = best_iou(truth.box, out.detections);
+    for (size_t i = 0; i < out.pasted.size(); ++i) {
+      const int64_t shared = intersection(truth.mask, out.pasted[i].mask);
+      const int64_t all = area(truth.mask) + area(out.pasted[i].mask) - shared;
+      const double iou = static_cast<double>(shared) / static_cast<double>(all);
+      if (iou <= truth.mask_iou) continue;
+      truth.mask_iou = iou;
+      truth.found = static_cast<int>(i);
+    }
+  }
+}
+
 }  // namespace
 
 Explanation explain(const MaskRcnn& model, const Image& image, const InputConfig& input,
-                    const TestConfig& test) {
+                    const TestConfig& test, std::span<const Instance> truths) {
   Explanation out;
   out.image = image;
   out.input = preprocess(image, input);
@@ -216,7 +264,11 @@ Explanation explain(const MaskRcnn& model, const Image& image, const InputConfig
   const int64_t count = stages.logits.extent(0);
   const Tensor boxes =
       stages.found.boxes.to(Device::cpu).reshape({stages.found.boxes.extent(1), 4}).slice(0, count);
-  match_anchors(stages.passed, boxes, model.config(), out);
+  const Tensor annotated = take_truths(truths, out);
+  const bool known = !out.truths.empty();
+  // A truth's best anchor matches, too, as in training; a detection's would say little.
+  match_anchors(stages.passed, known ? annotated : boxes,
+                {model.config().rpn_foreground, model.config().rpn_background, known}, out);
   Clock clock(out.times);
   const auto first = [&](const Tensor& all) {
     const Tensor host = all.to(Device::cpu);
@@ -227,6 +279,7 @@ Explanation explain(const MaskRcnn& model, const Image& image, const InputConfig
        sigmoid(stages.logits).value().to(Device::cpu)},
       {image.height, image.width, 1 / out.input.scale_y, 1 / out.input.scale_x}, test);
   clock.stage("pasting of masks");
+  follow_truths(out);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // (models/maskrcnn/mask_rcnn.h) computes, held still. Boxes are in the image's pixels.
 #pragma once
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,10 @@
 
 namespace soma {
 
-using Box = std::array<float, 4>;  // x0 y0 x1 y1
+using BoxCorners = std::array<float, 4>;  // x0 y0 x1 y1
 
 struct ScoredBoxOfLevel {
-  Box box{};
+  BoxCorners box{};
   float score = 0;  // RPN's logit, or its sigmoid where the model orders by that
   int level = 0;    // 0 is P2; -1: not known
 };
@@ -33,12 +34,24 @@ struct FeatureLevel {
 };
 
 struct MatchedAnchor {
-  Box box{};
-  int level = 0, detection = 0;
+  BoxCorners box{};
+  int level = 0;
+  int cell = 0;  // the truth that it matches; without truths the detection
+};
+
+// What became of an annotated cell on the way: IoU of its box with the best of each stage.
+struct ExplainedTruth {
+  BoxCorners box{};
+  int class_index = 0;
+  Rle mask;
+  int64_t anchors = 0;  // that match it
+  float candidate = 0, proposal = 0, detection = 0;
+  int found = -1;       // the pasted mask with the best IoU; -1: none has a pixel of it
+  double mask_iou = 0;  // with that
 };
 
 struct ExplainedDetection {
-  Box box{};
+  BoxCorners box{};
   int class_index = 0;
   float score = 0;
   std::vector<float> class_scores;  // softmax, the background last; empty: proposal not found
@@ -62,14 +75,17 @@ struct Explanation {
   std::vector<ScoredBoxOfLevel> candidates;    // before NMS, best first
   std::vector<ScoredBoxOfLevel> proposals;     // after it
   std::vector<ExplainedDetection> detections;  // best first
-  std::vector<MatchedAnchor> anchors;          // whose IoU with one of them is least_iou or more
+  std::vector<MatchedAnchor> anchors;          // that training would label as cells
   double least_iou = 0;                        // model.rpn_foreground
   std::vector<Prediction> pasted;              // masks in the image
+  std::vector<ExplainedTruth> truths;          // as given, without crowds
   std::vector<StageTime> times;
 };
 
-// `model` is prepared for inference.
+// `model` is prepared for inference. truths: what is known to be there, classes as the model's; the
+// anchors are matched to these, by the rule of training, or, where there are none, to what was
+// found, by the IoU alone.
 Explanation explain(const MaskRcnn& model, const Image& image, const InputConfig& input,
-                    const TestConfig& test);
+                    const TestConfig& test, std::span<const Instance> truths = {});
 
 }  // namespace soma

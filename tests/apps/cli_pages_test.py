@@ -8,6 +8,7 @@ Usage: cli_pages_test.py SOMA [NAME ...]
 import csv
 import http.client
 import json
+import re
 import shutil
 import signal
 import socket
@@ -159,6 +160,26 @@ class Pages(Case):
         self.assertEqual(len(marks), len(scores))
         for mark, score in zip(marks, sorted(scores, reverse=True)):
             self.assertAlmostEqual(mark, score, 4)
+
+    def test_explain_with_what_is_annotated(self):
+        folder = self.root / "truth"
+        image = min((self.data / "train").glob("*.png"))
+        words = ["explain", "--model", self.run_folder, "--out", folder, "--data", self.data]
+        self.passes(*words, "--image", image)
+        text = (folder / "explain.html").read_text("utf-8")
+        page = Checker(text)
+        self.assertEqual(page.wrong, [])
+        self.assertIn("truth", page.ids)
+        cells = sum(row["id"] == image.stem and row["annotation"] != "" for row in self.rows())
+        self.assertRegex(text, rf"\d+ of {cells} annotated cells w")
+        fates = len(re.findall("<td>(?:found as|left out: |lost: )", text))
+        self.assertEqual(fates, cells)
+        self.passes(*words, "--image", image, "test.tile=20", "test.tile_overlap=4")
+        small = (folder / "explain.html").read_text("utf-8")
+        within = re.search(r" of (\d+) annotated cells? w|DATA has no cell here", small)
+        self.assertTrue(within)
+        self.assertLess(int(within[1] or 0), cells)
+        self.fails(1, "holds no image", *words, "--image", self.first_image())
 
     def test_explain_of_a_window_and_of_nothing(self):
         folder = self.root / "window"

@@ -85,6 +85,45 @@ TEST_CASE("an explanation holds each stage, and its end is what detect() finds")
   CHECK(has(html, "<canvas class=\"mask\""));
 }
 
+TEST_CASE("annotated cells are followed through the stages") {
+  const MaskRcnn model = MaskRcnn(tiny(), 3).prepared();
+  const Image image = noise(70, 90);
+  TestConfig test;
+  test.score = 0.05;
+  test.max_detections = 12;
+  test.paste.threshold = 0.4;  // drawn weights give logits about 0: every mask fills its box
+  const std::vector<Prediction> known = explain(model, image, plain_input(), test).pasted;
+  REQUIRE(known.size() >= 3);
+  REQUIRE(!empty(known[1].mask));
+  // A cell that is found, one of a pixel where nothing fits, a crowd.
+  const Rle dot = encode_window(std::vector<uint8_t>{1}, {0, 0, 1, 1}, 70, 90);
+  const std::vector<Instance> truths = {
+      {0, known[1].mask, false}, {1, dot, false}, {1, known[2].mask, true}};
+  const Explanation found = explain(model, image, plain_input(), test, truths);
+  REQUIRE(found.truths.size() == 2);
+  const ExplainedTruth& first = found.truths[0];
+  CHECK(first.mask_iou == 1);
+  CHECK(known[static_cast<size_t>(first.found)].mask == known[1].mask);
+  const PixelBox box = bounds(known[1].mask);
+  CHECK(first.box[0] == box.x);
+  CHECK(first.box[3] == box.y + box.height);
+  CHECK(first.candidate >= first.proposal);
+  CHECK(first.proposal > 0);
+  CHECK(found.truths[1].mask_iou < 0.5);
+  int64_t anchors = 0;
+  for (const FeatureLevel& level : found.levels) anchors += level.matched;
+  CHECK(anchors == std::ssize(found.anchors));
+  for (const ExplainedTruth& one : found.truths) CHECK(one.anchors >= 1);  // at least its best
+  CHECK(first.anchors + found.truths[1].anchors == anchors);
+  const ExplainFacts facts = {"x", "m", {"a", "<b>"}, {}, 0};
+  const std::string html = explain_page(found, facts);
+  CHECK(has(html, "<section id=\"truth\""));
+  CHECK(has(html, "1 of 2 annotated cells were found"));
+  CHECK(has(html, "annotated cell 2: &lt;b&gt;"));
+  CHECK(html.find(">lost: ") < html.find(">found as "));  // the lost first
+  CHECK_FALSE(has(explain_page(explain(model, image, plain_input(), test), facts), "id=\"truth\""));
+}
+
 TEST_CASE("a model that finds nothing is explained, too") {
   const MaskRcnn model = MaskRcnn(tiny(), 3).prepared();
   TestConfig test;
