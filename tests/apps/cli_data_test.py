@@ -243,7 +243,7 @@ class Others(Case):
         self.assertIn("images/s", self.passes(*line[:-1]).stdout)
 
     def test_bench_of_a_model(self):
-        tiny = ["model.backbone=resnet18", "model.fpn_channels=16",
+        tiny = ["model.backbone=resnet18", "model.backbone_width=16", "model.fpn_channels=16",
                 "model.box_channels=32", "model.mask_channels=16", "train.rois=32",
                 "--size", "160x128", "--repeats", "1", "--threads", "1", "--json"]
         found = json.loads(self.passes("bench", "model", "test.max_detections=7", *tiny).stdout)
