@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <mutex>
 #include <span>
 
 #include "ops/cuda/gpu.h"
 #include "ops/cuda/libraries.h"
+#include "ops/cuda/library_plans.h"
 
 namespace soma::cuda {
 namespace {
@@ -193,22 +192,14 @@ bool can_serve(const Tensor& x, const Tensor& weight, const Tensor& out) {
 // Calls body(plan, handle) with the plan for the key; false where it has no algorithm.
 template <class Body>
 bool with_plan(const Key& key, Body body) {
-  const Cudnn& lib = *cudnn().functions;
-  static std::mutex mutex;
-  static std::map<Key, Plan> plans;
-  static void* handle = nullptr;
-  constexpr size_t kMostPlans = 4096;  // images of ever new sizes must not fill the memory
-  const std::lock_guard lock(mutex);
-  if (handle == nullptr) {
+  static Plans<Key, Plan> plans;
+  const auto start = [](const Cudnn& lib) {
+    void* handle = nullptr;
     dnn_check(lib, lib.create(&handle), "its start");
     dnn_check(lib, lib.set_stream(handle, gpu::library_stream()), "the stream");
-  }
-  auto found = plans.find(key);
-  if (found == plans.end()) {
-    if (plans.size() >= kMostPlans) plans.clear();
-    found = plans.try_emplace(key, lib, handle, key).first;
-  }
-  return found->second.works() && body(found->second, handle);
+    return handle;
+  };
+  return plans.with(*cudnn().functions, key, start, body);
 }
 
 }  // namespace

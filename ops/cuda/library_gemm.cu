@@ -2,11 +2,10 @@
 // is its transpose to it, so out = a b is asked for as out' = b' a', and soma's b is its A.
 #include <algorithm>
 #include <array>
-#include <map>
-#include <mutex>
 
 #include "ops/cuda/gpu.h"
 #include "ops/cuda/libraries.h"
+#include "ops/cuda/library_plans.h"
 
 namespace soma::cuda {
 namespace {
@@ -140,22 +139,18 @@ bool library_product(const Product& p) {
   const bool known = p.out.dtype() == DType::f32 || p.out.dtype() == DType::f16;
   if (!known || p.rows == 0 || p.columns == 0 || p.depth == 0 || !cublas_lt_wanted()) return false;
   const CublasLt& lib = *cublas_lt().functions;
-  static std::mutex mutex;
-  static std::map<Key, Plan> plans;
-  static void* handle = nullptr;
-  constexpr size_t kMostPlans = 4096;  // images of ever new sizes must not fill the memory
-  const std::lock_guard lock(mutex);
-  if (handle == nullptr) lt_check(lib.create(&handle), "its start");
-  const Key key = key_of(p);
-  auto found = plans.find(key);
-  if (found == plans.end()) {
-    if (plans.size() >= kMostPlans) plans.clear();
-    const void* bias = p.bias.defined() ? p.bias.raw() : nullptr;
-    found = plans.try_emplace(key, lib, handle, key, bias).first;
-  }
-  if (!found->second.works()) return false;
-  found->second.run(handle, p);
-  return true;
+  static Plans<Key, Plan> plans;
+  const auto start = [](const CublasLt& library) {
+    void* handle = nullptr;
+    lt_check(library.create(&handle), "its start");
+    return handle;
+  };
+  const auto run = [&](Plan& plan, void* handle) {
+    plan.run(handle, p);
+    return true;
+  };
+  const void* bias = p.bias.defined() ? p.bias.raw() : nullptr;
+  return plans.with(lib, key_of(p), start, run, bias);
 }
 
 }  // namespace soma::cuda
