@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "emulator/descriptors.h"
 #include "emulator/libraries.h"
 #include "tensor/dtype.h"
 
@@ -41,17 +42,10 @@ void assign(T& target, const void* value, size_t bytes) {
   std::memcpy(&target, value, bytes);
 }
 
-int create(void** handle) {
-  static int instance;
-  *handle = &instance;
-  return nvidia::kSuccess;
-}
-
 int matmul_create(void** descriptor, int compute, int scale_type) {
   check(compute == lt::kCompute32 && scale_type == lt::kReal32, kWho,
         "knows sums and factors in f32 only");
-  *descriptor = new Matmul;
-  return nvidia::kSuccess;
+  return make<Matmul>(descriptor);
 }
 int matmul_set(void* descriptor, int attribute, const void* value, size_t bytes) {
   Matmul& matmul = *static_cast<Matmul*>(descriptor);
@@ -69,10 +63,6 @@ int matmul_set(void* descriptor, int attribute, const void* value, size_t bytes)
   }
   return nvidia::kSuccess;
 }
-int matmul_destroy(void* descriptor) {
-  delete static_cast<Matmul*>(descriptor);
-  return nvidia::kSuccess;
-}
 
 int layout_create(void** layout, int type, uint64_t rows, uint64_t columns, int64_t leading) {
   check(type == lt::kReal32 || type == lt::kReal16, kWho, "knows no type ", type);
@@ -81,15 +71,7 @@ int layout_create(void** layout, int type, uint64_t rows, uint64_t columns, int6
   *layout = new Layout{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), leading};
   return nvidia::kSuccess;
 }
-int layout_destroy(void* layout) {
-  delete static_cast<Layout*>(layout);
-  return nvidia::kSuccess;
-}
 
-int preference_create(void** preference) {
-  *preference = new Preference;
-  return nvidia::kSuccess;
-}
 int preference_set(void* preference, int attribute, const void* value, size_t bytes) {
   Preference& wanted = *static_cast<Preference*>(preference);
   if (attribute == lt::kMaxWorkspace) {
@@ -99,10 +81,6 @@ int preference_set(void* preference, int attribute, const void* value, size_t by
           "knows no preference ", attribute);
     assign(wanted.alignment[attribute - lt::kAlignment], value, bytes);
   }
-  return nvidia::kSuccess;
-}
-int preference_destroy(void* preference) {
-  delete static_cast<Preference*>(preference);
   return nvidia::kSuccess;
 }
 
@@ -237,15 +215,15 @@ int matmul(void*, void* descriptor, const void* alpha, const void* a, void* a_la
 
 nvidia::CublasLt cublas_lt() {
   return {.version = [] { return size_t{130000}; },
-          .create = create,
+          .create = make<int>,
           .matmul_create = matmul_create,
           .matmul_set = matmul_set,
-          .matmul_destroy = matmul_destroy,
+          .matmul_destroy = destroy<Matmul>,
           .layout_create = layout_create,
-          .layout_destroy = layout_destroy,
-          .preference_create = preference_create,
+          .layout_destroy = destroy<Layout>,
+          .preference_create = make<Preference>,
           .preference_set = preference_set,
-          .preference_destroy = preference_destroy,
+          .preference_destroy = destroy<Preference>,
           .heuristic = heuristic,
           .matmul = matmul};
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "emulator/descriptors.h"
 #include "emulator/libraries.h"
 #include "tensor/dtype.h"
 
@@ -33,17 +34,6 @@ struct Convolution {
 struct Activation {
   int mode = -1, nan = -1;
 };
-
-template <class T>
-int make(void** result) {
-  *result = new T;
-  return nvidia::kSuccess;
-}
-template <class T>
-int destroy(void* one) {
-  delete static_cast<T*>(one);
-  return nvidia::kSuccess;
-}
 
 void set_extents(Extents& target, int type, int format, const Extents& wanted) {
   check(format == dnn::kNhwc, kWho, "knows NHWC only, got format ", format);
