@@ -11,8 +11,6 @@
 namespace soma::emulator {
 namespace {
 
-std::string name_of(const Place& place) { return text(place.file, ":", place.line); }
-
 uint32_t bit(size_t lane) { return uint32_t{1} << lane; }
 
 // The lanes that wait where lane `first` does, with its mask.
@@ -20,7 +18,8 @@ uint32_t companions(std::span<const Lane> warp, size_t first) {
   uint32_t result = 0;
   for (size_t i = 0; i < warp.size(); ++i) {
     const bool same = warp[i].state == State::at_warp && warp[i].place == warp[first].place &&
-                      warp[i].brought.mask == warp[first].brought.mask;
+                      warp[i].brought.mask == warp[first].brought.mask &&
+                      warp[i].brought.together == warp[first].brought.together;
     if (same) result |= bit(i);
   }
   return result;
@@ -39,20 +38,28 @@ void check_source(const Lane& lane, size_t number) {
   }
 }
 
-void complete(std::span<Lane> warp, uint32_t mask) {
+// `first` is one of the lanes that have come.
+void complete(std::span<Lane> warp, size_t first) {
+  const uint32_t mask = warp[first].brought.mask;
+  std::array<uint64_t, kWarp> words = {};
   uint32_t nonzero = 0;
   for (size_t i = 0; i < warp.size(); ++i) {
-    if ((mask & bit(i)) && warp[i].brought.word != 0) nonzero |= bit(i);
+    if ((mask & bit(i)) == 0) continue;
+    words[i] = warp[i].brought.word;
+    if (words[i] != 0) nonzero |= bit(i);
   }
+  if (warp[first].brought.together != nullptr) warp[first].brought.together(words.data());
   for (size_t i = 0; i < warp.size(); ++i) {
     if ((mask & bit(i)) == 0) continue;
     check_source(warp[i], i);
-    warp[i].collected = {warp[static_cast<size_t>(warp[i].brought.source)].brought.word, nonzero};
+    warp[i].collected = {words[static_cast<size_t>(warp[i].brought.source)], nonzero};
     warp[i].state = State::ready;
   }
 }
 
 }  // namespace
+
+std::string name_of(const Place& place) { return text(place.file, ":", place.line); }
 
 thread_local Running running;
 thread_local constinit const Indices* current = nullptr;
@@ -67,7 +74,7 @@ bool complete_collectives(std::span<Lane> warp) {
   for (size_t i = 0; i < warp.size(); ++i) {
     if (warp[i].state != State::at_warp) continue;
     if (companions(warp, i) != warp[i].brought.mask) continue;
-    complete(warp, warp[i].brought.mask);
+    complete(warp, i);
     any = true;
   }
   return any;

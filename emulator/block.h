@@ -28,6 +28,7 @@ struct Lane {
   Collected collected;
 };
 
+std::string name_of(const Place& place);
 // Completes the collectives for which all lanes have come; true if there was one. Fault: a mask
 // that names lanes which are not there, a lane that is not in its own mask or asks one outside it.
 bool complete_collectives(std::span<Lane> warp);

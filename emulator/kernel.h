@@ -32,10 +32,12 @@ struct Place {
 void barrier(Place place);
 
 // A warp's collective: each lane of `mask` brings a word and names the lane whose word it wants.
+// `together`, where there is one, runs once when all have come; it takes the words of the 32 lanes.
 struct Brought {
   uint32_t mask = 0;
   uint64_t word = 0;
   int source = 0;
+  void (*together)(const uint64_t* words) = nullptr;
 };
 struct Collected {
   uint64_t word = 0;     // of the lane asked for

@@ -107,9 +107,8 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
     using S = decltype(type);
     const StoreRows<S> store = {
         out.data<S>(), or_null<S>(bias), or_null<S>(residual), out.extent(3), s.out, spec.relu};
-    gemm<gpu::Value<S>>({s.out_pixels(), s.out, s.taps() * s.in, s.groups},
-                        GatheredInput<S>{s, x.data<S>()}, WeightRows<S>{s, weight.data<S>()},
-                        store);
+    gemm({s.out_pixels(), s.out, s.taps() * s.in, s.groups}, GatheredInput<S>{s, x.data<S>()},
+         WeightRows<S>{s, weight.data<S>()}, store);
   });
 }
 
@@ -121,9 +120,8 @@ void conv_backward_data(const Tensor& grad, const Tensor& weight, const Tensor& 
     using S = decltype(type);
     const StoreRows<S> store = {grad_x.data<S>(), or_null<S>(bias), nullptr, grad_x.extent(3), s.in,
                                 spec.relu};
-    gemm<gpu::Value<S>>({s.in_pixels(), s.in, s.taps() * s.out, s.groups},
-                        GatheredGradient<S>{s, grad.data<S>()},
-                        WeightColumns<S>{s, weight.data<S>()}, store);
+    gemm({s.in_pixels(), s.in, s.taps() * s.out, s.groups}, GatheredGradient<S>{s, grad.data<S>()},
+         WeightColumns<S>{s, weight.data<S>()}, store);
   });
 }
 

@@ -1,177 +1,104 @@
 // The hand-written matrix product: out(row, column) = sum over k of a(row, k) b(k, column), for
 // operands that are functors, so that a convolution gathers its rows while they are loaded and no
 // unfolded copy exists. Tiles of kSide x kSide by 256 threads, double-buffered in shared memory.
+// f16 is multiplied by tensor cores where a card has them, and summed in f32 everywhere.
 //
-// An operand has kDepthFirst (whether neighbours in k lie side by side in memory, else neighbouring
-// lines do) and line(index, batch), depth(k, batch), load(line, depth), which gives 0 outside.
-// f16 is widened as it is loaded and summed in f32; T is what is summed, S what is stored.
-// A line of `a` is a row, one of `b` a column. `store(row, column, batch, split, value)` ends it.
+// An operand of Elements has kDepthFirst (whether neighbours in k lie side by side in memory, else
+// neighbouring lines do), line(index, batch) and depth(k, batch), and at(line, depth), the
+// element's place or null for 0; has_runs() tells whether every run of 8 neighbours, counted from
+// the first, is aligned to its size and whole: all in one place or all 0. A line of `a` is a row,
+// one of `b` a column. `store(row, column, batch, split, value)` ends it.
 #pragma once
 #include "ops/cuda/each.cuh"
+#include "ops/cuda/gemm_fragment.cuh"
 #include "tensor/tensor.h"
 
 namespace soma::cuda {
 
-struct GemmSize {
-  int64_t rows, columns, depth;
-  int64_t batches = 1;
-  int64_t splits = 1;  // parts of the depth, each stored on its own
-};
+// Blocks that a multiprocessor should have the registers for: one waits for memory while the other
+// multiplies, where there is shared memory for both.
+template <GemmWay kWay, class Block>
+inline constexpr int kBlocksAtOnce = kWay != GemmWay::fragments &&
+                                             2 * sizeof(typename Block::Shared) <= SOMA_SHARED_BYTES
+                                         ? 2
+                                         : 1;
 
-inline constexpr int kGemmThreads = 256, kGemmGrid = 16;  // 16 x 16 threads
-inline constexpr int kGemmTile = 1024;                    // elements of an operand's tile
-
-template <int kSide>
-inline constexpr int kGemmDepth = kGemmTile / kSide;
-
-// Where element `i` of the thread's part of a tile's side lies: runs of four, which load as one.
-template <int kSide>
-__device__ inline int gemm_place(int thread, int i) {
-  constexpr int kPart = kSide / kGemmGrid, kRun = kPart < 4 ? kPart : 4;
-  return i / kRun * (kGemmGrid * kRun) + thread * kRun + i % kRun;
-}
-
-// Brings an operand's tiles into shared memory: each thread four elements of every tile.
-template <class T, int kSide, class Operand>
-class GemmLoader {
- public:
-  static constexpr int kDepth = kGemmDepth<kSide>, kEach = kGemmTile / kGemmThreads;
-  using Tile = T[kDepth][kSide + 4];
-
-  __device__ GemmLoader(const Operand& operand, int64_t first_line, int64_t batch, int64_t last)
-      : operand_(operand), batch_(batch), last_(last) {
-    const int thread = static_cast<int>(threadIdx.x);
-    constexpr int kFast = Operand::kDepthFirst ? kDepth : kSide;
-    fast_ = thread % kFast;
-    slow_ = thread / kFast;
-    for (int i = 0; i < kLines; ++i) lines_[i] = operand.line(first_line + line_place(i), batch);
-  }
-
-  __device__ void fetch(int64_t first_k) {
-    if constexpr (Operand::kDepthFirst) {
-      const int64_t k = first_k + fast_;
-      const auto depth = operand_.depth(k, batch_);
-      for (int i = 0; i < kEach; ++i) {
-        values_[i] = k < last_ ? operand_.load(lines_[i], depth) : T{0};
-      }
-    } else {
-      for (int i = 0; i < kEach; ++i) {
-        const int64_t k = first_k + slow_ + i * kStep;
-        values_[i] = k < last_ ? operand_.load(lines_[0], operand_.depth(k, batch_)) : T{0};
-      }
-    }
-  }
-
-  __device__ void store(Tile& tile) const {
-    for (int i = 0; i < kEach; ++i) {
-      if constexpr (Operand::kDepthFirst) {
-        tile[fast_][line_place(i)] = values_[i];
-      } else {
-        tile[slow_ + i * kStep][fast_] = values_[i];
-      }
-    }
-  }
-
- private:
-  static constexpr int kLines = Operand::kDepthFirst ? kEach : 1;
-  static constexpr int kStep = kGemmThreads / (Operand::kDepthFirst ? kDepth : kSide);
-  __device__ int line_place(int i) const {
-    return Operand::kDepthFirst ? slow_ + i * kStep : fast_;
-  }
-
-  const Operand& operand_;
-  int64_t batch_, last_;
-  int fast_, slow_;
-  typename Operand::Line lines_[kLines];
-  T values_[kEach];
-};
-
-template <class T, int kSide>
-__device__ inline void multiply_tiles(const T (&a)[kGemmDepth<kSide>][kSide + 4],
-                                      const T (&b)[kGemmDepth<kSide>][kSide + 4], int row,
-                                      int column, T (&sum)[kSide / kGemmGrid][kSide / kGemmGrid]) {
-  constexpr int kPart = kSide / kGemmGrid;
-  for (int k = 0; k < kGemmDepth<kSide>; ++k) {
-    T left[kPart], right[kPart];
-    for (int i = 0; i < kPart; ++i) left[i] = a[k][gemm_place<kSide>(row, i)];
-    for (int j = 0; j < kPart; ++j) right[j] = b[k][gemm_place<kSide>(column, j)];
-    for (int i = 0; i < kPart; ++i) {
-      for (int j = 0; j < kPart; ++j) {
-        sum[i][j] = gpu::multiply_add(left[i], right[j], sum[i][j]);
-      }
-    }
-  }
-}
-
-template <class T, int kSide, class A, class B, class Store>
-__global__ void __launch_bounds__(kGemmThreads) gemm_kernel(GemmSize size, A a, B b, Store store) {
-  constexpr int kDepth = kGemmDepth<kSide>, kPart = kSide / kGemmGrid;
-  SHARED(T, tile_a, [2][kDepth][kSide + 4]);
-  SHARED(T, tile_b, [2][kDepth][kSide + 4]);
-  const int64_t column_tiles = (size.columns + kSide - 1) / kSide;
-  const int64_t first_row = blockIdx.x / column_tiles * kSide;
-  const int64_t first_column = blockIdx.x % column_tiles * kSide;
-  const int64_t batch = blockIdx.z / size.splits, split = blockIdx.z % size.splits;
-  const int64_t first_k = size.depth * split / size.splits;
-  const int64_t last_k = size.depth * (split + 1) / size.splits;
-  const int row = static_cast<int>(threadIdx.x) / kGemmGrid;
-  const int column = static_cast<int>(threadIdx.x) % kGemmGrid;
-
-  GemmLoader<T, kSide, A> load_a(a, first_row, batch, last_k);
-  GemmLoader<T, kSide, B> load_b(b, first_column, batch, last_k);
-  T sum[kPart][kPart] = {};
+template <GemmWay kWay, int kSide, class A, class B, class Store>
+__global__ void __launch_bounds__(kGemmThreads, (kBlocksAtOnce<kWay, GemmBlock<kWay, kSide, A, B>>))
+    gemm_kernel(GemmSize size, A a, B b, Store store) {
+  using Block = GemmBlock<kWay, kSide, A, B>;
+  SHARED(typename Block::Shared, shared, [1]);
+  const GemmPart part = gemm_part<kSide>(size);
+  Block block(shared[0], part, a, b);
   int now = 0;
-  if (first_k < last_k) {
-    load_a.fetch(first_k);
-    load_b.fetch(first_k);
-    load_a.store(tile_a[0]);
-    load_b.store(tile_b[0]);
+  if (part.first < part.last) {
+    block.fetch(part.first);
+    block.put(now);
   }
   __syncthreads();
-  for (int64_t k = first_k; k < last_k; k += kDepth) {
-    const bool more = k + kDepth < last_k;
-    if (more) {
-      load_a.fetch(k + kDepth);
-      load_b.fetch(k + kDepth);
-    }
-    multiply_tiles<T, kSide>(tile_a[now], tile_b[now], row, column, sum);
+  for (int32_t k = part.first; k < part.last; k += Block::kDepth) {
+    const bool more = k + Block::kDepth < part.last;
+    if (more) block.fetch(k + Block::kDepth);
+    block.multiply(now);
     now ^= 1;
-    if (more) {
-      load_a.store(tile_a[now]);
-      load_b.store(tile_b[now]);
-    }
+    if (more) block.put(now);
     __syncthreads();
   }
-  for (int i = 0; i < kPart; ++i) {
-    const int64_t r = first_row + gemm_place<kSide>(row, i);
-    for (int j = 0; j < kPart; ++j) {
-      const int64_t c = first_column + gemm_place<kSide>(column, j);
-      if (r < size.rows && c < size.columns) store(r, c, batch, split, sum[i][j]);
-    }
-  }
+  block.each([&](int row, int column, typename Block::T sum) {
+    const int32_t r = part.row + row, c = part.column + column;
+    if (r < size.rows && c < size.columns) store(r, c, part.batch, part.split, sum);
+  });
 }
 
-template <class T, int kSide, class A, class B, class Store>
+template <GemmWay kWay, int kSide, class A, class B, class Store>
 void launch_gemm(const GemmSize& size, const A& a, const B& b, const Store& store) {
   const int64_t tiles = (size.rows + kSide - 1) / kSide * ((size.columns + kSide - 1) / kSide);
-  launch((gemm_kernel<T, kSide, A, B, Store>),
+  launch((gemm_kernel<kWay, kSide, A, B, Store>),
          dim3(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(size.batches * size.splits)),
          kGemmThreads, 0, size, a, b, store);
 }
 
 // Large tiles where they fill the card, small ones where they would be mostly edge. f64, which is
-// for checks, has no large ones: its tiles would not fit the registers.
-template <class T, class A, class B, class Store>
-void gemm(const GemmSize& size, const A& a, const B& b, const Store& store) {
-  if (size.rows == 0 || size.columns == 0 || size.batches == 0) return;
+// for checks, has no large ones, whose sums would not fit the registers, nor has f16 that is loaded
+// one by one.
+template <GemmWay kWay, class A, class B, class Store>
+void gemm_by(const GemmSize& size, const A& a, const B& b, const Store& store) {
+  constexpr bool kLarge = sizeof(typename A::Element) < 8 && kWay != GemmWay::fragments;
+  constexpr int kLargest = kLarge ? 128 : 64;
   const int64_t elements = size.rows * size.columns * size.batches;
   if (size.columns <= 32 || elements < 64 * 64 * 16) {
-    launch_gemm<T, 32>(size, a, b, store);
-  } else if (sizeof(T) == 8 || size.columns <= 64 || elements < 128 * 128 * 64) {
-    launch_gemm<T, 64>(size, a, b, store);
+    launch_gemm<kWay, 32>(size, a, b, store);
+  } else if (size.columns <= 64 || elements < 128 * 128 * 64) {
+    launch_gemm<kWay, 64>(size, a, b, store);
   } else {
-    launch_gemm<T, sizeof(T) == 8 ? 64 : 128>(size, a, b, store);
+    launch_gemm<kWay, kLargest>(size, a, b, store);
   }
+}
+
+template <class A, class B, class Store>
+void gemm(const GemmSize& size, const A& a, const B& b, const Store& store) {
+  if (size.rows == 0 || size.columns == 0 || size.batches == 0) return;
+  constexpr int64_t kMost = INT32_MAX - 256;  // a tile may reach beyond the last
+  check(size.rows <= kMost && size.columns <= kMost && size.depth <= kMost, "matrix product",
+        "at most ", kMost, " rows, columns and terms, got ", size.rows, ", ", size.columns, " and ",
+        size.depth);
+  if constexpr (!std::is_same_v<typename A::Element, f16>) {
+    gemm_by<GemmWay::fma>(size, a, b, store);
+  } else if (size.depth % gpu::kRun == 0 && a.has_runs() && b.has_runs()) {
+    gemm_by<GemmWay::fragments_of_runs>(size, a, b, store);
+  } else {
+    gemm_by<GemmWay::fragments>(size, a, b, store);
+  }
+}
+
+// What operands that are lines in memory share: null stays null.
+template <class S>
+HD inline const S* offset(const S* line, int64_t k) {
+  return line == nullptr ? nullptr : line + k;
+}
+template <class S>
+bool begins_run(const S* values) {
+  return reinterpret_cast<uintptr_t>(values) % (gpu::kRun * sizeof(S)) == 0;
 }
 
 // A matrix in memory: element (line, k) of a row-major [lines, depth] (depth first) or [depth,
@@ -179,16 +106,19 @@ void gemm(const GemmSize& size, const A& a, const B& b, const Store& store) {
 template <class S, bool kFirst>
 struct Matrix {
   static constexpr bool kDepthFirst = kFirst;
-  using T = gpu::Value<S>;
+  using Element = S;
   const S* values;
   int64_t lines, stride;  // elements from one row of the block to the next
 
   using Line = const S*;  // null outside
-  __device__ Line line(int64_t index, int64_t) const {
+  __device__ Line line(int32_t index, int32_t) const {
     return index < lines ? values + (kFirst ? index * stride : index) : nullptr;
   }
-  __device__ int64_t depth(int64_t k, int64_t) const { return kFirst ? k : k * stride; }
-  __device__ T load(Line at, int64_t k) const { return at == nullptr ? T{0} : gpu::widen(at[k]); }
+  __device__ int64_t depth(int32_t k, int32_t) const { return kFirst ? k : k * stride; }
+  __device__ const S* at(Line line, int64_t k) const { return offset(line, k); }
+  bool has_runs() const {
+    return begins_run(values) && stride % gpu::kRun == 0 && (kFirst || lines % gpu::kRun == 0);
+  }
 };
 
 // relu?(value + bias + residual) into a row-major matrix; bias and residual may be null. A batch is
@@ -244,10 +174,10 @@ void gemm_long(GemmSize size, const A& a, const B& b, const Tensor& out) {
   using T = gpu::Value<S>;
   if (size.splits == 1) {
     const StoreParts<S> store = {out.data<S>(), size.rows, size.columns, size.batches};
-    return gemm<T>(size, a, b, store);
+    return gemm(size, a, b, store);
   }
   const Tensor parts = Tensor::empty({size.splits, out.numel()}, dtype_of<T>, Device::cuda);
-  gemm<T>(size, a, b, StoreParts<T>{parts.data<T>(), size.rows, size.columns, size.batches});
+  gemm(size, a, b, StoreParts<T>{parts.data<T>(), size.rows, size.columns, size.batches});
   each(out.numel(), AddParts<S>{parts.data<T>(), size.splits, out.numel(), out.data<S>()});
 }
 

@@ -1,7 +1,8 @@
 // The only header that knows nvcc from the emulator. Kernels are plain CUDA C++ but for the names
 // that a host compiler cannot mean: SHARED(type, name, [extents]), dynamic_shared<T>(),
-// launch(kernel, grid, block, shared bytes, arguments...), cuda_check and this include.
-// Without nvcc each .cu is compiled as C++ and its kernels run on the CPU (docs/emulator.md).
+// launch(kernel, grid, block, shared bytes, arguments...), UNROLL(times) above a loop, cuda_check
+// and this include. Without nvcc each .cu is compiled as C++ and its kernels run on the CPU
+// (docs/emulator.md).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -22,8 +23,11 @@ device::Counters& counters();  // what this process asked of the device
 
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
+#include <mma.h>
 
 #define SHARED(type, name, extents) __shared__ type name extents
+#define SOMA_PRAGMA(words) _Pragma(#words)
+#define UNROLL(times) SOMA_PRAGMA(unroll times)
 
 namespace soma::gpu {
 
@@ -47,6 +51,8 @@ __device__ T* dynamic_shared() {
 // a * b + c, rounded once.
 __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+
+using Half = __half;  // f16, to tensor cores
 
 // f16 to f32 and back (to nearest even), as tensor/dtype.h does it, by the card's own instructions.
 __device__ inline float from_half(f16 x) { return __half2float(__ushort_as_half(x.bits)); }
@@ -78,6 +84,9 @@ void synchronise();
 #include "emulator/kernel.h"
 #include "emulator/libraries.h"
 #include "emulator/memory.h"
+#include "emulator/wmma.h"
+
+#define UNROLL(times)
 
 namespace soma::gpu {
 
@@ -100,6 +109,7 @@ T* dynamic_shared() {
   return static_cast<T*>(::soma::emulator::dynamic_shared_memory());
 }
 
+using Half = f16;
 inline float from_half(f16 x) { return static_cast<float>(x); }
 inline f16 to_half(float x) { return f16(x); }
 
@@ -120,7 +130,29 @@ void launch_kernel(const char* text, Kernel* kernel, dim3 grid, dim3 block, size
 
 #endif
 
+// What is compiled for: whether it has tensor cores (ops/cuda/fragment.cuh), as cards since sm_70
+// and the emulator do, and the bytes of shared memory that the blocks of one multiprocessor share.
+// nvcc's pass for the host compiles no kernel.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 700
+#define SOMA_TENSOR_CORES 0
+#else
+#define SOMA_TENSOR_CORES 1
+#endif
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define SOMA_SHARED_BYTES (64 << 10)
+#else
+#define SOMA_SHARED_BYTES (100 << 10)
+#endif
+
 namespace soma::gpu {
+
+// A run of f16 that is moved at once: 16 bytes, aligned to as many.
+inline constexpr int kRun = 8;
+struct [[gnu::may_alias]] alignas(16) Run {
+  uint32_t words[4];
+};
+__device__ inline Run read_run(const f16* from) { return *reinterpret_cast<const Run*>(from); }
+__device__ inline void write_run(Half* to, const Run& run) { *reinterpret_cast<Run*>(to) = run; }
 
 // f16 is for storage: what an element of T is computed in, how it is read and how it is written.
 template <class T>

@@ -30,8 +30,7 @@ void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, b
     const int64_t columns = out.extent(1);
     const StoreRows<S> store = {
         out.data<S>(), bias.defined() ? bias.data<S>() : nullptr, nullptr, columns, columns, relu};
-    gemm<gpu::Value<S>>({x.extent(0), columns, x.extent(1)}, rows_of<S>(x), rows_of<S>(weight),
-                        store);
+    gemm({x.extent(0), columns, x.extent(1)}, rows_of<S>(x), rows_of<S>(weight), store);
   });
 }
 
@@ -44,8 +43,7 @@ void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor
     using S = decltype(type);
     const int64_t columns = grad_x.extent(1);
     const StoreRows<S> store = {grad_x.data<S>(), nullptr, nullptr, columns, columns, false};
-    gemm<gpu::Value<S>>({grad.extent(0), columns, grad.extent(1)}, rows_of<S>(grad),
-                        columns_of<S>(weight), store);
+    gemm({grad.extent(0), columns, grad.extent(1)}, rows_of<S>(grad), columns_of<S>(weight), store);
   });
 }
 

@@ -2,6 +2,7 @@
 #include "tests/emulator/planted.h"
 
 #include "ops/cuda/each.cuh"
+#include "ops/cuda/fragment.cuh"
 
 namespace soma::test {
 namespace {
@@ -73,6 +74,36 @@ __global__ void count_kernel(bool atomic, int* out) {
   }
 }
 
+// Warp 0 writes a tile of ones, warp 1 multiplies it by itself.
+namespace wmma = cuda::wmma;
+struct alignas(32) Ones {
+  gpu::Half values[320];
+};
+__global__ void fragment_kernel(FragmentBug bug, float* out) {
+  SHARED(Ones, ones, [2]);
+  const int lane = static_cast<int>(threadIdx.x) % gpu::kWarp;
+  const bool half = lane >= 16;
+  if (threadIdx.x < 32) {
+    for (int i = lane; i < 640; i += 32) ones[i / 320].values[i % 320] = gpu::to_half(1);
+  }
+  if (bug != FragmentBug::no_barrier) __syncthreads();
+  if (threadIdx.x < 32 || (bug == FragmentBug::missing_lane && lane == 31)) return;
+  wmma::fragment<wmma::matrix_a, 16, 16, 16, gpu::Half, wmma::row_major> left, other;
+  wmma::fragment<wmma::matrix_b, 16, 16, 16, gpu::Half, wmma::col_major> right;
+  wmma::fragment<wmma::accumulator, 16, 16, 16, float> sum;
+  wmma::fill_fragment(sum, 0.0f);
+  const gpu::Half* tile = ones[bug == FragmentBug::two_tiles && half ? 1 : 0].values;
+  wmma::load_matrix_sync(left, tile + (bug == FragmentBug::not_aligned ? 1 : 0), 16);
+  wmma::load_matrix_sync(other, tile, 16);
+  if (bug != FragmentBug::not_loaded) wmma::load_matrix_sync(right, tile, 16);
+  if (bug == FragmentBug::two_places && half) {
+    wmma::mma_sync(sum, left, right, sum);
+  } else {
+    wmma::mma_sync(sum, bug == FragmentBug::two_factors && half ? other : left, right, sum);
+  }
+  wmma::store_matrix_sync(out, sum, 16, wmma::mem_row_major);
+}
+
 __global__ void empty_kernel() {}
 
 }  // namespace
@@ -88,6 +119,9 @@ void write_at(int64_t place, float* out) { launch(write_kernel, 1, 32, 0, place,
 void write_shared(int place) { launch(shared_kernel, 1, kThreads, 0, place); }
 void too_much_shared() { launch(too_much_shared_kernel, 1, kThreads, 0); }
 void count_threads(bool atomic, int* out) { launch(count_kernel, 1, kThreads, 0, atomic, out); }
+void multiply_ones(FragmentBug bug, float* out) {
+  launch(fragment_kernel, 1, kThreads, 0, bug, out);
+}
 void launch_empty(unsigned blocks, unsigned threads, size_t bytes) {
   launch(empty_kernel, blocks, threads, bytes);
 }

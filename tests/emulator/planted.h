@@ -14,6 +14,18 @@ void write_at(int64_t place, float* out);
 void write_shared(int place);  // of 64
 void too_much_shared();
 void count_threads(bool atomic, int* out);  // 64 threads add 1
+// What is wrong with a product by tensor cores.
+enum class FragmentBug {
+  none,
+  no_barrier,    // the tiles are read before they are written
+  missing_lane,  // one lane does not come
+  two_places,    // half of the warp calls it elsewhere
+  two_tiles,     // half of the warp brings another tile
+  two_factors,   // half of the warp brings another fragment
+  not_loaded,    // a factor
+  not_aligned    // a tile
+};
+void multiply_ones(FragmentBug bug, float* out);  // 16 x 16 of 16
 void launch_empty(unsigned blocks, unsigned threads, size_t bytes);
 
 }  // namespace soma::test

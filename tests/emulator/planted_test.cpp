@@ -106,6 +106,33 @@ TEST_CASE("a full mask in a partial warp is reported, an exact one is not") {
   });
 }
 
+TEST_CASE("a product by tensor cores is for whole warps that bring the same tiles and fragments") {
+  const Tensor out = device_zeros(256);
+  const auto error = [&](FragmentBug bug) {
+    return error_of([&] { multiply_ones(bug, out.data<float>()); });
+  };
+  for_each_cuda_order([&](const std::string&) {
+    CHECK(error(FragmentBug::none).empty());
+    CHECK(out.to_vector<float>() == std::vector<float>(256, 16));
+    CHECK(contains(error(FragmentBug::missing_lane), "names 32 lanes and 31 came"));
+    CHECK(contains(error(FragmentBug::two_places), "names 32 lanes and 16 came"));
+    CHECK(contains(error(FragmentBug::two_tiles), "lane 16 brings another tile than lane 0"));
+    CHECK(contains(error(FragmentBug::two_factors), "brings another left factor than lane 0"));
+    CHECK(contains(error(FragmentBug::not_loaded), "the right factor at"));
+    CHECK(contains(error(FragmentBug::not_aligned), "must begin at a multiple of 32 bytes"));
+  });
+}
+
+TEST_CASE("a product by tensor cores of a tile that is not yet written is NaN in some order") {
+  const Tensor out = device_zeros(256);
+  bool caught = false;
+  for_each_cuda_order([&](const std::string&) {
+    multiply_ones(FragmentBug::no_barrier, out.data<float>());
+    caught = caught || std::isnan(out.to_vector<float>()[0]);
+  });
+  CHECK(caught);
+}
+
 TEST_CASE(
     "an access behind the end of a block, of a freed block or of host memory ends the launch") {
   const Tensor out = device_zeros(32);

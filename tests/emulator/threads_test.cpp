@@ -17,6 +17,7 @@
 #include "ops/matching.h"
 #include "ops/nms.h"
 #include "ops/optimizer_step.h"
+#include "ops/permute.h"
 #include "ops/roi_align.h"
 #include "ops/top_k.h"
 #include "tests/emulator/planted.h"
@@ -74,21 +75,60 @@ TEST_CASE("threads: sums, column sums and compaction") {
   });
 }
 
-TEST_CASE("matrix products by every tile, on fibers in every order and on threads") {
-  for (const int side : {32, 64, 128}) {
-    for (const Shape& shape : {Shape{3, 0, 5}, Shape{1, 1, 1}, Shape{37, 33, 41}}) {
-      const Tensor a = f32({shape[0], shape[1]}, 1), b = f32({shape[2], shape[1]}, 2);
-      const Tensor expected = linear(a, b, {}).value();
-      const auto check_product = [&] {
-        const Tensor out = Tensor::empty({shape[0], shape[2]}, DType::f32, Device::cuda);
-        multiply_with_tiles(side, a.to(Device::cuda), b.to(Device::cuda), out);
-        check_same(out, expected);
-      };
-      for_each_cuda_order([&](const std::string&) { check_product(); });
-      const ThreadsScope scope;
-      check_product();
+namespace {
+
+void check_tiles(const TilesCase& c, const Shape& shape, bool threads) {
+  const DType dtype = c.by == Tiles::fma_f32 ? DType::f32 : DType::f16;
+  const auto operand = [&](int64_t lines, uint32_t seed) {
+    return f32({lines, shape[1]}, seed).to(dtype).to(DType::f32);
+  };
+  const Tensor a = operand(shape[0], 1), b = operand(shape[2], 2);
+  const Tensor expected = linear(a, b, {}).value();
+  const auto on_device = [&](const Tensor& x) {
+    return (c.transposed ? permute(x, {1, 0}).value() : x).to(dtype).to(Device::cuda);
+  };
+  const Tensor left = on_device(a), right = on_device(b);
+  INFO(static_cast<int>(c.by) << " side " << c.side << " transposed " << c.transposed << " of "
+                              << shape[0] << " " << shape[1] << " " << shape[2]);
+  const auto check_product = [&] {
+    const Tensor out = Tensor::empty({shape[0], shape[2]}, DType::f32, Device::cuda);
+    multiply_with_tiles(c, left, right, out);
+    check_same(out, expected);
+  };
+  if (!threads) return for_each_cuda_order([&](const std::string&) { check_product(); });
+  const ThreadsScope scope;
+  check_product();
+}
+
+// Every kind of tile that there is, with a product that it can do and that ends within tiles.
+template <class Body>
+void each_tile(Body body) {
+  for (const Tiles by :
+       {Tiles::fma_f32, Tiles::fma_f16, Tiles::fragments, Tiles::fragments_of_runs}) {
+    for (const int side : {32, 64, 128}) {
+      if (by == Tiles::fragments && side == 128) continue;
+      const bool runs = by == Tiles::fragments_of_runs;
+      for (const bool transposed : {false, true}) {
+        body(TilesCase{by, side, transposed}, runs ? Shape{40, 72, 48} : Shape{37, 33, 41});
+      }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("matrix products by every tile, in every order") {
+  each_tile([](const TilesCase& c, const Shape& shape) {
+    check_tiles(c, shape, false);
+    if (c.by == Tiles::fragments_of_runs) return check_tiles(c, {136, 136, 8}, false);
+    check_tiles(c, {3, 0, 5}, false);
+    check_tiles(c, {1, 1, 1}, false);
+    check_tiles(c, {130, 31, 129}, false);
+  });
+}
+
+TEST_CASE("threads: matrix products by every tile") {
+  each_tile([](const TilesCase& c, const Shape& shape) { check_tiles(c, shape, true); });
 }
 
 TEST_CASE("threads: the gradient of a weight by a split depth") {
@@ -143,6 +183,8 @@ TEST_CASE("threads: a divergent barrier and a partial warp end the launch") {
   divergent(64);
   const Tensor out = Tensor::zeros({2}, DType::i32, Device::cuda);
   CHECK_THROWS_AS(partial_warp(20, out.data<int32_t>()), Error);
+  const Tensor product = Tensor::zeros({256}, DType::f32, Device::cuda);
+  CHECK_THROWS_AS(multiply_ones(FragmentBug::missing_lane, product.data<float>()), Error);
   CHECK_THROWS_AS(write_at(32, Tensor::zeros({32}, DType::f32, Device::cuda).data<float>()), Error);
 }
 
@@ -175,6 +217,9 @@ TEST_CASE("ThreadSanitizer reports the planted races and nothing of their twins"
   CHECK(reported([&] { reuse(false, out.data<float>()); }));
   CHECK_FALSE(reported([&] { count_threads(true, count.data<int32_t>()); }));
   CHECK(reported([&] { count_threads(false, count.data<int32_t>()); }));
+  const Tensor product = Tensor::zeros({256}, DType::f32, Device::cuda);
+  CHECK_FALSE(reported([&] { multiply_ones(FragmentBug::none, product.data<float>()); }));
+  CHECK(reported([&] { multiply_ones(FragmentBug::no_barrier, product.data<float>()); }));
 }
 #endif
 
