@@ -69,10 +69,10 @@ class Emulator(Case):
             self.assertLess(error, 0.03 * expected["total_loss"], line)
             self.assertNotEqual(line["total_loss"], expected["total_loss"])
         self.assertEqual([line["host_syncs"] for line in mixed], [0, 1, 0, 1])
-        words = ["train", "--data", self.data, "--out", self.root / "x", "--device", "cpu", "--quiet"]
-        for precision in ["f16", "bf16"]:
-            self.fails(2, f"train.precision: expected f32, or f16 with --device cuda, got {precision}",
-                       *words, f"train.precision={precision}")
+        words = ["train", "--data", self.data, "--out", self.root / "x", "--quiet"]
+        for precision, device in [("f16", "cpu"), ("bf16", "emulator")]:
+            self.fails(2, "train.precision: expected f32, bf16 on the CPU, or f16 with --device cuda, "
+                       f"got {precision}", *words, "--device", device, f"train.precision={precision}")
 
     def test_detections_are_the_cpus(self):
         self.train("run", "train.iterations=2", "--device", "cpu")

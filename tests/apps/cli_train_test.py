@@ -114,6 +114,15 @@ class Run(TrainCase):
             self.fails(1, "--device: cuda cannot be used: ", *self.line("x", "--device", "cuda"))
         self.assertFalse((self.root / "x").exists())
 
+    def test_bf16_follows_f32(self):
+        words = ["train.iterations=3", "train.eval_images=0", "--device", "cpu"]
+        full = self.metrics(self.train("full", *words))
+        rounded = self.metrics(self.train("rounded", *words, "train.precision=bf16"))
+        for expected, line in zip(full, rounded, strict=True):  # RoIs follow the order of scores
+            for loss in ("loss_rpn_cls", "loss_mask"):
+                self.assertAlmostEqual(line[loss] / expected[loss], 1, delta=0.03, msg=line)
+            self.assertNotEqual(line["total_loss"], expected["total_loss"])
+
     def test_validation_data_and_folds(self):
         words = ["train.iterations=1", "train.eval_images=3"]
         log = self.passes(*self.line("val", "--val", self.data, *words)).stdout
