@@ -46,9 +46,8 @@ void conv_forward(const ConvSizes& s, const Tensor& x, const Tensor& panels, con
 }
 
 Tensor panels_of(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
-  const int64_t in = weight.extent(3);
-  return panels_in(precision,
-                   pack_forward(weight, spec.groups, weight.extent(1) * weight.extent(2), in), in);
+  return pack_forward(weight, spec.groups, weight.extent(1) * weight.extent(2), weight.extent(3),
+                      precision);
 }
 
 }  // namespace
@@ -75,9 +74,8 @@ std::vector<Tensor> pack_phases(const Tensor& weight, const Conv2dSpec& spec, Pr
       for (int64_t ky = y; ky < kernel_y; ky += stride) {
         for (int64_t kx = x; kx < kernel_x; kx += stride) chosen.push_back(ky * kernel_x + kx);
       }
-      const Tensor panels =
-          pack_backward(weight, spec.groups, kernel_y * kernel_x, weight.extent(3), chosen);
-      result.push_back(panels_in(precision, panels, weight.extent(0) / spec.groups));
+      result.push_back(pack_backward(weight, spec.groups, kernel_y * kernel_x, weight.extent(3),
+                                     chosen, precision));
     }
   }
   return result;

@@ -33,12 +33,14 @@ struct RowsProduct {
 void multiply_rows(const RowsProduct& product, const Tensor& source, const Tensor& panels,
                    const Tensor& bias, const Tensor& residual, const Tensor& out);
 
-// Weights w [groups * out, taps, in] as panels of multiply_rows.
-// Forward: inner axis (tap, in), columns out.
-Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in);
-// Backward-data: inner axis (chosen tap, out), columns in.
+// Weights w [groups * out, taps, in] as panels of multiply_rows. In bf16, f32 weights are rounded
+// to nearest even, as pairs of the inner axis, where its run is even; else panels are as the
+// weights. Forward: inner axis (tap, in), columns out; the run is in.
+Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
+                    Precision precision = Precision::f32);
+// Backward-data: inner axis (chosen tap, out), columns in; the run is out.
 Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
-                     const std::vector<int64_t>& chosen);
+                     const std::vector<int64_t>& chosen, Precision precision = Precision::f32);
 
 // What products of layers on maps of `dtype` are made in.
 inline Precision precision_of(DType dtype) {
@@ -54,10 +56,6 @@ void through_f32(const Tensor& out, const Multiply& multiply) {
   multiply(wide);
   out.copy_from(wide.to(DType::bf16));
 }
-
-// Panels in `precision`: bf16 rounds f32 panels to nearest even, as pairs of the inner axis, where
-// `run` is even; else they stay as they are.
-Tensor panels_in(Precision precision, const Tensor& panels, int64_t run);
 
 // grad_weight [groups * rows, taps_y, taps_x, columns] =
 //   sum over pixels of grad[n, y, x, g * rows + m] * source[n, y * stride + ty - pad, ...].

@@ -116,14 +116,14 @@ void outer_product(const OuterTask<T, Io>& task);
 
 // Panels of B side by side: b[p * panel_stride + k * n + j] = w[k * k_stride + (p * n + j) *
 // j_stride] for k < inner and j < n, the tile's columns, and zeros behind `columns`. One of the
-// strides is 1.
-template <class T>
+// strides is 1. As pairs (P = Bf16Pair, T = float, inner even): k and k + 1 in one, k even.
+template <class T, class P = T>
 struct PanelTask {
   const T* w;
   int64_t k_stride, j_stride, inner, columns, panels, panel_stride;
-  T* b;
+  P* b;
 };
-template <Isa, class T>
-void pack_panels(const PanelTask<T>& task);
+template <Isa, class T, class P>
+void pack_panels(const PanelTask<T, P>& task);
 
 }  // namespace soma::cpu

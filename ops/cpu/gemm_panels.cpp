@@ -1,6 +1,5 @@
 // Packs weights into the panels of multiply_rows.
 #include <algorithm>
-#include <functional>
 
 #include "base/parallel.h"
 #include "ops/cpu/gemm.h"
@@ -15,25 +14,43 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A [k][j] view of the weights for one (group, tap): where it begins and its strides.
 template <class T>
-Tensor pack(int64_t groups, int64_t taps, int64_t inner, int64_t columns,
-            const std::function<PanelTask<T>(int64_t group, int64_t tap)>& view) {
+struct WeightView {
+  const T* first;
+  int64_t k_stride, j_stride;
+};
+
+// Panels of P: T, or pairs.
+template <class P, class T, class View>
+Tensor pack(int64_t groups, int64_t taps, int64_t inner, int64_t columns, const View& view) {
+  constexpr bool paired = !std::is_same_v<P, T>;
   const int64_t width = tile_of(dtype_of<T>).columns, panels = ceil_div(columns, width);
-  const int64_t runs = ceil_div(panels, kPanelsOfTask);
-  const Tensor result = Tensor::empty({groups, panels, taps * inner, width}, dtype_of<T>);
-  T* const b = result.template data<T>();
+  const int64_t runs = ceil_div(panels, kPanelsOfTask), steps = paired ? inner / 2 : inner;
+  const Tensor result = paired
+                            ? Tensor::empty({groups, panels, taps * steps, width, 2}, DType::bf16)
+                            : Tensor::empty({groups, panels, taps * steps, width}, dtype_of<T>);
+  auto* const b = static_cast<P*>(result.raw());
   parallel_for(groups * runs * taps, [&](int64_t index) {
     const int64_t tap = index % taps, group = index / taps / runs;
     const int64_t panel = index / taps % runs * kPanelsOfTask;
-    PanelTask<T> task = view(group, tap);
-    task.w += panel * width * task.j_stride;
-    task.columns = columns - panel * width;
-    task.panels = std::min(panels - panel, kPanelsOfTask);
-    task.inner = inner;
-    task.panel_stride = taps * inner * width;
-    task.b = b + ((group * panels + panel) * taps + tap) * inner * width;
+    const WeightView<T> w = view(group, tap);
+    const PanelTask<T, P> task = {w.first + panel * width * w.j_stride,
+                                  w.k_stride,
+                                  w.j_stride,
+                                  inner,
+                                  columns - panel * width,
+                                  std::min(panels - panel, kPanelsOfTask),
+                                  taps * steps * width,
+                                  b + ((group * panels + panel) * taps + tap) * steps * width};
     with_isa([&](auto isa) { pack_panels<isa>(task); });
   });
   return result;
+}
+
+// Calls body(T{}, P{}) with the types of the weights and of their panels.
+template <class Body>
+Tensor with_panels(const Tensor& weight, Precision precision, int64_t run, const Body& body) {
+  if (precision == Precision::bf16 && run % 2 == 0) return body(float{}, Bf16Pair{});
+  return with_float(weight.dtype(), "weights", [&](auto type) { return body(type, type); });
 }
 
 }  // namespace
@@ -44,41 +61,26 @@ TileSize tile_of(DType dtype) {
   });
 }
 
-Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in) {
-  return with_float(weight.dtype(), "pack_forward", [&](auto type) {
+Tensor pack_forward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
+                    Precision precision) {
+  return with_panels(weight, precision, in, [&](auto type, auto element) {
     using T = decltype(type);
     const int64_t out = weight.extent(0) / groups, row = taps * in;
-    return pack<T>(groups, 1, row, out, [&](int64_t group, int64_t) {
-      return PanelTask<T>{weight.data<T>() + group * out * row, 1, row, 0, 0, 0, 0, nullptr};
+    return pack<decltype(element), T>(groups, 1, row, out, [&](int64_t group, int64_t) {
+      return WeightView<T>{weight.data<T>() + group * out * row, 1, row};
     });
   });
 }
 
-Tensor panels_in(Precision precision, const Tensor& panels, int64_t run) {
-  if (precision == Precision::f32 || run % 2 != 0) return panels;
-  const int64_t inner = panels.extent(2), width = panels.extent(3);
-  const Tensor result =
-      Tensor::empty({panels.extent(0), panels.extent(1), inner / 2, width, 2}, DType::bf16);
-  parallel_for(result.shape().product(0, 3), [&](int64_t pair) {
-    const float* from = panels.data<float>() + 2 * pair * width;
-    bf16* to = result.data<bf16>() + 2 * pair * width;
-    for (int64_t j = 0; j < width; ++j) {
-      to[2 * j] = bf16(from[j]);
-      to[2 * j + 1] = bf16(from[width + j]);
-    }
-  });
-  return result;
-}
-
 Tensor pack_backward(const Tensor& weight, int64_t groups, int64_t taps, int64_t in,
-                     const std::vector<int64_t>& chosen) {
-  return with_float(weight.dtype(), "pack_backward", [&](auto type) {
+                     const std::vector<int64_t>& chosen, Precision precision) {
+  const int64_t out = weight.extent(0) / groups, row = taps * in;
+  return with_panels(weight, precision, out, [&](auto type, auto element) {
     using T = decltype(type);
-    const int64_t out = weight.extent(0) / groups, row = taps * in;
     const auto count = static_cast<int64_t>(chosen.size());
-    return pack<T>(groups, count, out, in, [&](int64_t group, int64_t tap) {
+    return pack<decltype(element), T>(groups, count, out, in, [&](int64_t group, int64_t tap) {
       const int64_t first = group * out * row + chosen[static_cast<size_t>(tap)] * in;
-      return PanelTask<T>{weight.data<T>() + first, row, 1, 0, 0, 0, 0, nullptr};
+      return WeightView<T>{weight.data<T>() + first, row, 1};
     });
   });
 }

@@ -138,6 +138,36 @@ void pack(const PanelTask<T>& task) {
   }
 }
 
+// Sixteen k of a panel at a time are laid out as f32, in L1, and rounded from there.
+void pack_pairs(const PanelTask<float, Bf16Pair>& task) {
+  constexpr int64_t n = kColumns<float>, square = 16;
+  alignas(64) float lines[square * n] = {};
+  for (int64_t k = 0; k < task.inner; k += square) {
+    const int64_t steps = task.inner - k < square ? task.inner - k : square;
+    for (int64_t p = 0; p < task.panels; ++p) {
+      const int64_t columns = task.columns - p * n < n ? task.columns - p * n : n;
+      const float* const w = task.w + k * task.k_stride + p * n * task.j_stride;
+      if (task.j_stride == 1) {
+        for (int64_t i = 0; i < steps; ++i) {
+          for (int64_t j = 0; j < columns; ++j) lines[i * n + j] = w[i * task.k_stride + j];
+        }
+      } else {
+        transpose(w, task.j_stride, steps, columns, lines, n);
+      }
+      for (int64_t i = 0; i < steps; ++i) {
+        for (int64_t j = columns; j < n; ++j) lines[i * n + j] = 0;
+      }
+      uint32_t* const b = &task.b[p * task.panel_stride + k / 2 * n].bits;
+      for (int64_t i = 0; i < steps; i += 2) {
+        for (int64_t j = 0; j < n; j += kLanes<float>) {
+          const float* const both = lines + i * n + j;
+          store(b + i / 2 * n + j, bf16_bits(load(both)) | bf16_bits(load(both + n)) << 16);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace SOMA_ISA
 
@@ -172,12 +202,16 @@ void round_pairs<Isa::SOMA_ISA>(const float* values, int64_t pairs, Bf16Pair* to
   }
 }
 template <>
-void pack_panels<Isa::SOMA_ISA, float>(const PanelTask<float>& task) {
+void pack_panels<Isa::SOMA_ISA>(const PanelTask<float>& task) {
   SOMA_ISA::pack(task);
 }
 template <>
-void pack_panels<Isa::SOMA_ISA, double>(const PanelTask<double>& task) {
+void pack_panels<Isa::SOMA_ISA>(const PanelTask<double>& task) {
   SOMA_ISA::pack(task);
+}
+template <>
+void pack_panels<Isa::SOMA_ISA>(const PanelTask<float, Bf16Pair>& task) {
+  SOMA_ISA::pack_pairs(task);
 }
 
 }  // namespace soma::cpu

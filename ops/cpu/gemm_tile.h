@@ -70,11 +70,13 @@ SOMA_INLINE Vector<uint32_t> load_bits(const Bf16* p) {
 SOMA_INLINE Vector<float> load(const Bf16* p) {
   return __builtin_bit_cast(Vector<float>, load_bits(p) << 16);
 }
-SOMA_INLINE void store(Bf16* p, Vector<float> value) {
+SOMA_INLINE Vector<uint32_t> bf16_bits(Vector<float> value) {
   const auto x = __builtin_bit_cast(Vector<uint32_t>, value);
   const Vector<uint32_t> rounded = (x + 0x7FFF + (x >> 16 & 1)) >> 16;
-  const Vector<uint32_t> bits = (x & 0x7FFFFFFF) > 0x7F800000 ? (x >> 16 | 0x40) : rounded;
-  *reinterpret_cast<UnalignedHalfBits*>(p) = __builtin_convertvector(bits, HalfBits);
+  return (x & 0x7FFFFFFF) > 0x7F800000 ? (x >> 16 | 0x40) : rounded;
+}
+SOMA_INLINE void store(Bf16* p, Vector<float> value) {
+  *reinterpret_cast<UnalignedHalfBits*>(p) = __builtin_convertvector(bf16_bits(value), HalfBits);
 }
 SOMA_INLINE uint32_t bf16_bits(float value) {
   const auto x = __builtin_bit_cast(uint32_t, value);

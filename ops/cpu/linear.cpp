@@ -16,7 +16,7 @@ RowsProduct rows_times_panels(int64_t rows, int64_t in, int64_t out, bool relu) 
 }  // namespace
 
 Tensor linear_panels(const Tensor& weight, Precision precision) {
-  return panels_in(precision, pack_forward(weight, 1, 1, weight.extent(1)), weight.extent(1));
+  return pack_forward(weight, 1, 1, weight.extent(1), precision);
 }
 
 void linear_on_panels(const Tensor& x, const Tensor& panels, const Tensor& bias, bool relu,
@@ -44,8 +44,7 @@ void linear_backward_data(const Tensor& grad, const Tensor& weight, const Tensor
     });
   }
   const Tensor panels =
-      panels_in(precision_of(grad.dtype()), pack_backward(weight, 1, 1, weight.extent(1), {0}),
-                weight.extent(0));
+      pack_backward(weight, 1, 1, weight.extent(1), {0}, precision_of(grad.dtype()));
   multiply_rows(rows_times_panels(grad.extent(0), grad.extent(1), grad_x.extent(1), false), grad,
                 panels, Tensor(), Tensor(), grad_x);
 }

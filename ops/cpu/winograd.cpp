@@ -209,25 +209,6 @@ bool right_kind(const Shape& weight, DType dtype, int64_t stride, int64_t pad, i
 WinogradMap source_map(const ConvSizes& s) { return {s.height, s.width, s.in}; }
 WinogradMap out_map(const ConvSizes& s) { return {s.out_height, s.out_width, s.out}; }
 
-// w(k, j, tap) = first[k * k_stride + j * j_stride + tap * tap_stride].
-Tensor transform_weights(WeightsTask task, int64_t inner, int64_t columns) {
-  constexpr int64_t block = 64;  // inner indices of a task
-  const int64_t width = tile_of(DType::f32).columns, panels = ceil_div(columns, width);
-  const int64_t blocks = ceil_div(inner, block);
-  const Tensor result = Tensor::empty({kPoints, panels * inner * width + 16});
-  task.point_stride = result.extent(1);
-  parallel_for(panels * blocks, [&](int64_t index) {
-    const int64_t panel = index / blocks;
-    WeightsTask part = task;
-    part.w += panel * width * task.j_stride;
-    part.columns = std::min(width, columns - panel * width);
-    part.k0 = index % blocks * block, part.k1 = std::min(inner, part.k0 + block);
-    part.u = result.data<float>() + panel * inner * width;
-    with_isa([&](auto isa) { winograd_weights<isa>(part); });
-  });
-  return result;
-}
-
 }  // namespace
 
 bool winograd_fits(const Shape& weight, DType dtype, const Conv2dSpec& spec) {
@@ -238,22 +219,6 @@ bool winograd_fits(const Shape& weight, DType dtype, const Conv2dSpec& spec) {
 bool winograd_pays(const ConvSizes& s, DType dtype) {
   return right_kind({s.out, s.kernel_y, s.kernel_x, s.in}, dtype, s.stride, s.pad, s.groups) &&
          s.images * s.out_height * s.out_width >= kFewestPixels;
-}
-
-Tensor winograd_forward_weights(const Tensor& weight) {
-  const int64_t out = weight.extent(0), in = weight.extent(3);
-  WeightsTask task = {};
-  task.w = weight.data<float>();
-  task.k_stride = 1, task.j_stride = 9 * in, task.tap_stride = in;
-  return transform_weights(task, in, out);
-}
-
-Tensor winograd_backward_weights(const Tensor& weight) {
-  const int64_t out = weight.extent(0), in = weight.extent(3);
-  WeightsTask task = {};
-  task.w = weight.data<float>() + 8 * in;
-  task.k_stride = 9 * in, task.j_stride = 1, task.tap_stride = -in;
-  return transform_weights(task, out, in);
 }
 
 void winograd_forward(const ConvSizes& s, const Tensor& x, const Tensor& weights,
