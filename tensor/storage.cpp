@@ -1,6 +1,6 @@
 #include "tensor/storage.h"
 
-#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -11,14 +11,27 @@
 #include <vector>
 
 #include "base/check.h"
+#include "tensor/arena.h"
 #include "tensor/device_memory.h"
 
 namespace soma {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kHugePage = 2 << 20;
-constexpr uintptr_t kPage = 4096;
+constexpr int64_t kLargeBlock = 1 << 20;  // from here on host blocks lie in the arena
+// AddressSanitizer watches the ends of blocks that malloc gave.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kFenced = true;
+#elif defined(__has_feature)
+constexpr bool kFenced = __has_feature(address_sanitizer);
+#else
+constexpr bool kFenced = false;
+#endif
+
+int64_t arena_bytes(Device device) {
+  if (device != Device::cpu || kFenced) return 0;
+  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / kAlignment * kAlignment;
+}
 
 // Size classes: eight per power of two, so at most an eighth of a block is wasted.
 int64_t size_class(int64_t bytes) {
@@ -28,20 +41,12 @@ int64_t size_class(int64_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// Null when there is none. Large blocks ask for huge pages: kernels walk maps and packed weights in
-// many streams at once, more than the small pages that a core can remember. They are not aligned to
-// huge pages, since maps that all begin alike would compete for the same sets of the caches. Only a
-// wish, so a system that refuses is no error.
+// Null when there is none.
 void* take_from_system(Device device, int64_t bytes) {
   if constexpr (kCudaBuilt) {
     if (device == Device::cuda) return device::allocate(bytes);
   }
-  void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
-  if (data == nullptr || bytes < kHugePage) return data;
-  const auto first = reinterpret_cast<uintptr_t>(data), end = first + static_cast<uintptr_t>(bytes);
-  const uintptr_t page = (first + kPage - 1) / kPage * kPage;
-  madvise(reinterpret_cast<void*>(page), end / kPage * kPage - page, MADV_HUGEPAGE);
-  return data;
+  return std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
 }
 
 void give_to_system(Device device, std::byte* data) {
@@ -53,14 +58,15 @@ void give_to_system(Device device, std::byte* data) {
 
 class Cache {
  public:
-  explicit Cache(Device device) : device_(device) {}
+  explicit Cache(Device device) : device_(device), arena_(arena_bytes(device)) {}
 
   std::byte* take(int64_t bytes, int64_t block_bytes) {
     const std::lock_guard lock(mutex_);
     check(limit_ == 0 || stats_.live_bytes + block_bytes <= limit_, "memory", "needed ", bytes,
           " bytes with ", stats_.live_bytes, " in use, which passes the limit of ", limit_,
           "; use smaller images, crops or batches");
-    std::byte* data = reuse(block_bytes);
+    std::byte* data = block_bytes >= kLargeBlock ? from_arena(block_bytes) : nullptr;
+    if (data == nullptr) data = reuse(block_bytes);
     if (data == nullptr) data = allocate(bytes, block_bytes);
     stats_.live_bytes += block_bytes;
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
@@ -71,6 +77,7 @@ class Cache {
     const std::lock_guard lock(mutex_);
     stats_.live_bytes -= block_bytes;
     if (kCudaEmulated && device_ == Device::cuda) return give_to_system(device_, data);
+    if (arena_.owns(data)) return arena_.give_back(data, block_bytes);
     try {
       free_[block_bytes].push_back(data);
       stats_.cached_bytes += block_bytes;
@@ -85,7 +92,9 @@ class Cache {
   }
   MemoryStats stats() {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    MemoryStats result = stats_;
+    result.cached_bytes = cached();
+    return result;
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
@@ -97,6 +106,21 @@ class Cache {
   }
 
  private:
+  int64_t cached() const { return stats_.cached_bytes + arena_.used_free_bytes(); }
+
+  // What is cached in other places goes back first once it outweighs what is in use.
+  void trim() {
+    if (cached() > stats_.live_bytes + (int64_t{256} << 20)) release_locked();
+  }
+
+  std::byte* from_arena(int64_t block_bytes) {
+    const bool used = arena_.has_used(block_bytes);
+    if (!used) trim();
+    std::byte* const data = arena_.take(block_bytes);
+    if (data != nullptr && !used) ++stats_.system_allocations;
+    return data;
+  }
+
   std::byte* reuse(int64_t block_bytes) {
     const auto found = free_.find(block_bytes);
     if (found == free_.end() || found->second.empty()) return nullptr;
@@ -107,8 +131,7 @@ class Cache {
   }
 
   std::byte* allocate(int64_t bytes, int64_t block_bytes) {
-    // Cached blocks of other sizes go back first once they outweigh what is in use.
-    if (stats_.cached_bytes > stats_.live_bytes + (int64_t{256} << 20)) release_locked();
+    trim();
     void* data = take_from_system(device_, block_bytes);
     if (data == nullptr) {
       release_locked();
@@ -128,10 +151,12 @@ class Cache {
       blocks.clear();
     }
     stats_.cached_bytes = 0;
+    arena_.release();
   }
 
   const Device device_;
   std::mutex mutex_;
+  Arena arena_;
   std::map<int64_t, std::vector<std::byte*>> free_;
   MemoryStats stats_;
   int64_t limit_ = 0;
@@ -147,7 +172,9 @@ Cache& cache(Device device) {
 // The emulator fences blocks at their very size and gives each back at once, so that no access
 // beyond one or after its life goes unseen.
 int64_t block_size(int64_t bytes, Device device) {
-  return kCudaEmulated && device == Device::cuda ? bytes : size_class(bytes);
+  if (kCudaEmulated && device == Device::cuda) return bytes;
+  const bool exact = device == Device::cpu && bytes >= kLargeBlock;
+  return exact ? (bytes + kAlignment - 1) / kAlignment * kAlignment : size_class(bytes);
 }
 
 }  // namespace

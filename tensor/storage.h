@@ -1,5 +1,5 @@
-// Storage: one block of device memory, returned to a cache when its last owner goes. The cache
-// keeps freed blocks by size class, so a training step after warm-up takes nothing from the system.
+// Storage: one block of device memory, returned to a cache when its last owner goes. The host's
+// large blocks are cut from one range (arena.h), freed ones of other kinds are kept by size class.
 #pragma once
 #include <cstddef>
 #include <cstdint>
