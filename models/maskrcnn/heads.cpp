@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "nn/half.h"
+#include "nn/recompute.h"
 #include "ops/boxes.h"
 #include "ops/gather.h"
 #include "ops/losses.h"
@@ -13,6 +14,8 @@ namespace soma {
 namespace {
 
 constexpr int kPooledLevels = 4;  // P2..P5
+// The enlarged masks and their gradient are the largest maps of a training step.
+constexpr int64_t kRecomputedRois = 32;
 
 // bias of a fully connected layer by torch's default.
 Tensor torch_bias(Init& init, int64_t out, int64_t fan_in) {
@@ -124,7 +127,10 @@ MaskHead::MaskHead(const ModelConfig& config, Init& init) {
 Variable MaskHead::operator()(const Variable& pooled, const Tensor& label) const {
   Variable x = pooled;
   for (const Conv2d& conv : convs_) x = conv(x);
-  const Variable logits = widened(logits_(deconv_(x)));
+  const auto enlarged = [deconv = deconv_, logits = logits_](const Variable& rois) {
+    return widened(logits(deconv(rois)));
+  };
+  const Variable logits = recomputed(x, kRecomputedRois, enlarged);
   const Variable picked = pick_class(logits, label, 1);
   return reshape(picked, {picked.extent(0), picked.extent(1), picked.extent(2)});
 }

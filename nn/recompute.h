@@ -1,0 +1,17 @@
+// Recomputation (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): what is too
+// large to be kept until the backward pass is made again there.
+#pragma once
+#include <functional>
+
+#include "autograd/variable.h"
+
+namespace soma {
+
+// run(x) of layers that treat each row of the leading axis by itself. While training on the CPU, x
+// alone is kept: forward and backward pass go through `rows` of it at a time, and what lies between
+// x and the result is computed twice. Otherwise (a device has more memory, and launches are dear
+// there) it is run(x). `run` must hold what it needs until the backward pass.
+Variable recomputed(const Variable& x, int64_t rows,
+                    const std::function<Variable(const Variable&)>& run);
+
+}  // namespace soma
