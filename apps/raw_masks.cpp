@@ -1,3 +1,4 @@
+// The reader of apps/raw_masks.h.
 #include "apps/raw_masks.h"
 
 #include "base/check.h"
@@ -5,8 +6,6 @@
 
 namespace soma {
 namespace {
-
-constexpr const char* kClasses = "classes";  // of the metadata: names, one a line
 
 const Tensor& tensor_of(const Safetensors& file, const char* name, DType dtype,
                         const std::string& path) {
@@ -17,20 +16,6 @@ const Tensor& tensor_of(const Safetensors& file, const char* name, DType dtype,
 }
 
 }  // namespace
-
-void write_raw(const std::string& path, const SoftImage& image,
-               const std::vector<std::string>& classes) {
-  const SoftDetections& found = image.detections;
-  std::string names;
-  for (const std::string& name : classes) names += name + "\n";
-  write_safetensors(path,
-                    {{"boxes", boxes_in_file(found.boxes, image.frame)},
-                     {"scores", found.scores},
-                     {"classes", found.label},
-                     {"masks", found.probabilities},
-                     {"size", Tensor::of<int64_t>({2}, {image.frame.height, image.frame.width})}},
-                    {{kClasses, names}});
-}
 
 RawImage read_raw(const std::string& path) {
   const Safetensors file = read_safetensors(path);
@@ -47,7 +32,7 @@ RawImage read_raw(const std::string& path) {
             masks[1] == masks[2] && masks[1] >= 1 && masks[1] <= 1024 && size.shape() == Shape({2}),
         path, "boxes, scores, classes and masks do not fit together");
   raw.image.frame = {size.data<int64_t>()[0], size.data<int64_t>()[1], 1, 1};
-  const auto names = file.metadata.find(kClasses);
+  const auto names = file.metadata.find(kRawClasses);
   check(names != file.metadata.end(), path, "does not name its classes");
   for (size_t at = 0, end = 0; (end = names->second.find('\n', at)) != std::string::npos;
        at = end + 1)

@@ -7,6 +7,8 @@
 
 namespace soma {
 
+inline constexpr const char* kRawClasses = "classes";  // of the metadata: names, one a line
+
 // Atomic. M detections, the best first, as many as the COCO results of the same run:
 //   boxes   f32 [M, 4]       x0 y0 x1 y1 in the image's pixels, not clipped to it
 //   scores  f32 [M]          of the class, 0 to 1

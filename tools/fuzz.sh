@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes each reader of weights files under the address and undefined behaviour sanitizers, from the
-# files of tools/goldens/weights.py. Usage: fuzz.sh [SECONDS], per reader, 30 unless told. What it
-# finds stays in build-fuzz/. Needs clang 14 with libFuzzer; ends with `N passed, N failed`.
+# Fuzzes the readers of files one after the other under the address and undefined behaviour
+# sanitizers, from the files of tools/goldens/weights.py and tests/fuzz/fuzz_seeds.cpp. Usage:
+# fuzz.sh [SECONDS [READER ...]], of all readers together, 120 unless told. What it finds stays in
+# build-fuzz/. Needs clang 14 with libFuzzer; ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:-30}
+seconds=${1:-120}
 build=build-fuzz
 probe=$(mktemp -d)
 trap 'rm -rf "$probe"' EXIT
@@ -14,21 +15,27 @@ if ! clang++-14 -fsanitize=fuzzer "$probe/a.cpp" -o "$probe/a" 2> /dev/null; the
   exit 0
 fi
 
-[ -f $build/build.ninja ] || CXX=clang++-14 meson setup $build -Dfuzz=true -Dtests=false \
-  -Doptimization=1 > $build.log 2>&1 || { cat $build.log; exit 1; }
+[ -f $build/build.ninja ] || CXX="$(command -v ccache || true) clang++-14" meson setup $build \
+  -Dfuzz=true -Dtests=false -Doptimization=1 > $build.log 2>&1 || { cat $build.log; exit 1; }
 rm -f $build.log
-readers=(read_safetensors_table read_torch_zip read_torch_legacy read_numpy_pickle)
-seeds=("*.safetensors" "[zb]*.pth" "legacy.pth" "*.pkl")
-ninja -C $build "${readers[@]/#/tests/fuzz/fuzz_}" > $build/build.log 2>&1 ||
+ninja -C $build tests/fuzz/reader_fuzz tests/fuzz/fuzz_seeds > $build/build.log 2>&1 ||
   { tail -n 40 $build/build.log; echo "0 passed, 1 failed"; exit 1; }
 
+corpus=$build/corpus
+$build/tests/fuzz/fuzz_seeds $corpus
+for seeds in "safetensors:*.safetensors" "torch_zip:[zb]*.pth" "torch_legacy:legacy.pth" \
+  "numpy_pickle:*.pkl"; do
+  mkdir -p "$corpus/${seeds%%:*}"
+  cp tests/goldens/weights/${seeds#*:} "$corpus/${seeds%%:*}"
+done
+readers=("${@:2}")
+[ ${#readers[@]} -gt 0 ] || mapfile -t readers < <(ls $corpus)
+
 passed=0 failed=0
-for i in "${!readers[@]}"; do
-  reader=${readers[i]} corpus=$build/corpus/${readers[i]}
-  mkdir -p "$corpus"
-  cp tests/goldens/weights/${seeds[i]} "$corpus"
-  if $build/tests/fuzz/fuzz_"$reader" -max_total_time="$seconds" -max_len=8192 -timeout=10 \
-    -rss_limit_mb=1024 -artifact_prefix="$build/$reader-" "$corpus" > "$build/$reader.log" 2>&1
+for reader in "${readers[@]}"; do
+  if SOMA_READER=$reader $build/tests/fuzz/reader_fuzz -max_len=8192 -timeout=10 \
+    -max_total_time=$(((seconds + ${#readers[@]} - 1) / ${#readers[@]})) -rss_limit_mb=1024 \
+    -artifact_prefix="$build/$reader-" "$corpus/$reader" > "$build/$reader.log" 2>&1
   then
     passed=$((passed + 1))
     echo "$reader: $(grep -E '^Done' "$build/$reader.log")"
