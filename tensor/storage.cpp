@@ -21,9 +21,14 @@ constexpr int64_t kAlignment = 64;
 constexpr int64_t kLargeBlock = 1 << 20;  // from here on host blocks lie in the arena
 // AddressSanitizer watches the ends of blocks that malloc gave.
 #if defined(__SANITIZE_ADDRESS__)
-constexpr bool kFenced = true;
+#define SOMA_FENCED 1
 #elif defined(__has_feature)
-constexpr bool kFenced = __has_feature(address_sanitizer);
+#if __has_feature(address_sanitizer)
+#define SOMA_FENCED 1
+#endif
+#endif
+#ifdef SOMA_FENCED
+constexpr bool kFenced = true;
 #else
 constexpr bool kFenced = false;
 #endif
