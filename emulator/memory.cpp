@@ -21,7 +21,7 @@
 namespace soma::emulator {
 namespace {
 
-constexpr size_t kPage = 4096, kArena = size_t{1} << 40, kAlignment = 16;
+constexpr size_t kPage = 4096, kArena = size_t{1} << 38, kAlignment = 16;
 
 struct Region {
   size_t pages;  // bytes of the pages mapped, the guard not among them

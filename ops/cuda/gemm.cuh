@@ -15,16 +15,8 @@
 
 namespace soma::cuda {
 
-// Blocks that a multiprocessor should have the registers for: one waits for memory while the other
-// multiplies, where there is shared memory for both.
-template <GemmWay kWay, class Block>
-inline constexpr int kBlocksAtOnce = kWay != GemmWay::fragments &&
-                                             2 * sizeof(typename Block::Shared) <= SOMA_SHARED_BYTES
-                                         ? 2
-                                         : 1;
-
 template <GemmWay kWay, int kSide, class A, class B, class Store>
-__global__ void __launch_bounds__(kGemmThreads, (kBlocksAtOnce<kWay, GemmBlock<kWay, kSide, A, B>>))
+__global__ void __launch_bounds__(kGemmThreads, (GemmBlock<kWay, kSide, A, B>::kBlocksAtOnce))
     gemm_kernel(GemmSize size, A a, B b, Store store) {
   using Block = GemmBlock<kWay, kSide, A, B>;
   SHARED(typename Block::Shared, shared, [1]);

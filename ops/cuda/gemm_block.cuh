@@ -109,6 +109,7 @@ class FmaBlock {
     typename LoaderA::Tile a[2];
     typename LoaderB::Tile b[2];
   };
+  static constexpr int kBlocksAtOnce = 1;  // that a multiprocessor must have the registers for
 
   __device__ FmaBlock(Shared& shared, const GemmPart& part, const A& a, const B& b)
       : shared_(shared),

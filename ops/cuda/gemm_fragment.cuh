@@ -89,6 +89,9 @@ class FragmentBlock {
     } tiles;
     float scratch[kWarpsDown * kWarpsAcross][Sums::kScratch];  // once the tiles are multiplied
   };
+  // One waits for memory while the other multiplies, where there is shared memory for both.
+  static constexpr int kBlocksAtOnce =
+      kWholeRuns && 2 * sizeof(Shared) <= SOMA_SHARED_BYTES ? 2 : 1;
 
   __device__ FragmentBlock(Shared& shared, const GemmPart& part, const A& a, const B& b)
       : shared_(shared),

@@ -53,11 +53,13 @@ __global__ void partial_warp_kernel(unsigned lanes, int* out) {
   if (threadIdx.x == 0) out[0] = next;
 }
 
-__global__ void write_kernel(int64_t place, float* out) { out[place] = 1; }
+__global__ void write_kernel(int64_t place, float* out) {
+  if (threadIdx.x == 0) out[place] = 1;
+}
 
 __global__ void shared_kernel(int place) {
   SHARED(float, tile, [kThreads]);
-  tile[place] = 0;
+  if (threadIdx.x == 0) tile[place] = 0;
 }
 
 __global__ void too_much_shared_kernel() {
