@@ -71,6 +71,11 @@ void declare_shared(CLI::App& app, Options& o) {
          "use cuBLAS and cuDNN where they are found")
       ->check(CLI::IsMember({"on", "off"}))
       ->default_str("on");
+  app.add_option_function<std::string>(
+         "--cuda-graphs", [&o](const std::string& word) { o.cuda_graphs = word == "on"; },
+         "launch as one on a card what never changes")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str("on");
   app.add_option("--threads", o.threads, "threads; 0: every core")->check(CLI::Range(0, 4096));
   app.add_option("--seed", o.seed, "of everything random")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 62));

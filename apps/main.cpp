@@ -13,6 +13,7 @@
 #include "base/usage.h"
 #include "ops/gpu_libraries.h"
 #include "tensor/device.h"
+#include "tensor/device_graph.h"
 
 namespace soma {
 namespace {
@@ -32,6 +33,7 @@ int print(const std::string& page) {
 int run(const Options& options) {
   set_thread_count(options.threads);
   if constexpr (kCudaBuilt) cuda::use_gpu_libraries(options.gpu_libraries);
+  use_cuda_graphs(options.cuda_graphs);
   if (!options.trace.empty()) start_trace(options.trace);
   const auto command =
       std::find_if(commands().begin(), commands().end(),

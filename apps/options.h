@@ -15,7 +15,8 @@ struct Options {
   // Every command.
   std::string device = "auto";  // auto | cpu | cuda | emulator
   bool gpu_libraries = true;    // cuBLAS and cuDNN where they are found
-  int threads = 0;              // 0: every core that the process may use
+  bool cuda_graphs = true;
+  int threads = 0;  // 0: every core that the process may use
   std::optional<uint64_t> seed;
   bool json = false, quiet = false;
   std::string trace;  // file of Chrome trace events; empty: none

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "apps/batch_feed.h"
 #include "apps/checkpoint.h"
 #include "apps/commands.h"
 #include "apps/console.h"
@@ -22,10 +23,12 @@
 #include "base/usage.h"
 #include "data/loader.h"
 #include "data/split.h"
+#include "models/maskrcnn/graphs.h"
 #include "models/maskrcnn/load_weights.h"
 #include "nn/half.h"
 #include "nn/schedule.h"
 #include "run/config.h"
+#include "tensor/device_graph.h"
 
 namespace soma {
 namespace {
@@ -100,6 +103,8 @@ class Training {
         model_(std::move(first)),
         optimizer_(model_, optimizer_options(config)),
         schedule_(schedule_options(config.train)),
+        graphs_(model_, cuda_graphs_wanted(),
+                [this](const std::string& line) { folder_.log("warning: " + line); }),
         losses_(model_.device(), config.train.log_every, optimizer_.scales()) {
     if (config.train.ema > 0) {
       average_ = std::make_unique<AverageState>(model_, config.train.ema);
@@ -123,14 +128,15 @@ class Training {
   int run() {
     const TrainConfig& train = config_.train;
     Loader loader(data_.train, config_.input, config_.augment, train.batch, train.seed);
+    BatchFeed feed(loader, model_.device());
     for (;;) {
       if (validation_due()) run_validation();
       const bool last = finished() || interrupted();
       if ((last || save_due()) && !saved_) save();
       if (last) break;
       const double begin = now_seconds();
-      const Batch batch = loader.next(progress_.iteration);
-      step(batch, begin, now_seconds() - begin);
+      const FedBatch fed = feed.next(progress_.iteration);
+      step(fed.batch, begin, fed.waited, feed);
     }
     if (interrupted()) return kInterruptedCode;
     if (progress_.best_score < 0) write_best();
@@ -162,8 +168,8 @@ class Training {
     return done() >= 1 || (stop > 0 && progress_.iteration >= stop);
   }
 
-  void step(const Batch& batch, double begin, double waited) {
-    const Device device = model_.device();
+  // The next batch comes from `feed` while the device works.
+  void step(const Batch& batch, double begin, double waited, BatchFeed& feed) {
     const int64_t iteration = progress_.iteration;
     const double rate = learning_rate(schedule_, iteration, done());
     // The images that an error is about.
@@ -177,11 +183,11 @@ class Training {
     losses_.begin(iteration, ids_of(batch));
     const Losses losses = named([&] {
       const HalfScope scope(layer_type(config_.train));
-      return model_.losses(batch.images.to(device), moved(batch.truth, device),
+      return model_.losses(graphs_.forward(batch.images), batch.truth,
                            {config_.train.seed, static_cast<uint64_t>(iteration)});
     });
     losses_.add(losses);
-    backward(optimizer_.scaled(losses.total()));
+    graphs_.backward(optimizer_.scaled(losses.total()));
     named([&] { optimizer_.step(rate); });
     if (average_) average_->update(model_);
     ++progress_.iteration;
@@ -189,6 +195,7 @@ class Training {
     losses_.complete({.iteration = progress_.iteration, .rate = rate, .data_seconds = waited},
                      optimizer_.norm());
     images_ += batch.images.extent(0);
+    if (!finished()) feed.prefetch(progress_.iteration);
     const std::vector<IterationRecord> read =
         losses_.due() ? losses_.read() : std::vector<IterationRecord>();
     const double took = now_seconds() - begin;
@@ -277,6 +284,7 @@ class Training {
   ScheduleOptions schedule_;
   std::unique_ptr<AverageState> average_;
   Progress progress_;
+  TrainingGraphs graphs_;
   bool saved_ = false;  // as it is now
   double saved_at_ = now_seconds();
   DeferredLosses losses_;

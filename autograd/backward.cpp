@@ -91,12 +91,24 @@ void backward(const Variable& loss) {
   check(loss.defined() && loss.value().numel() == 1, "backward", "needs a scalar, got ",
         loss.shape());
   if (!loss.requires_grad()) return;
-  const std::shared_ptr<Slot> root = Tape::slot(loss);
-  root->grad = Tensor::full(loss.shape(), 1, loss.dtype(), loss.device());
-  if (!root->node) return;
+  backward({loss}, {Tensor::full(loss.shape(), 1, loss.dtype(), loss.device())});
+}
+
+void backward(const std::vector<Variable>& outputs, std::vector<Tensor> grads) {
+  check(outputs.size() == grads.size(), "backward", "got ", grads.size(), " gradients for ",
+        outputs.size(), " outputs");
   Walk walk;
-  walk.push(root);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad() || !grads[i].defined()) continue;
+    const std::shared_ptr<Slot> slot = Tape::slot(outputs[i]);
+    accumulate(*slot, std::move(grads[i]), "backward");
+    if (slot->node) walk.push(slot);
+  }
   while (!walk.empty()) run_node(*walk.pop(), walk);
+}
+
+void add_gradient(const Variable& leaf, const Tensor& grad) {
+  accumulate(*Tape::slot(leaf), grad, "add_gradient");
 }
 
 }  // namespace soma

@@ -49,6 +49,11 @@ Variable record(const char* name, Tensor value, const std::vector<Variable>& inp
 // Gradients of a scalar into every leaf that requires one (added to what is there). Nodes run
 // newest first and are freed as soon as they ran, so a graph can be walked once.
 void backward(const Variable& loss);
+// The same from any outputs, given the gradient of each; where it is undefined, or where none is
+// required, nothing begins.
+void backward(const std::vector<Variable>& outputs, std::vector<Tensor> grads);
+// Adds to the gradient of a leaf, as backward() does.
+void add_gradient(const Variable& leaf, const Tensor& grad);
 
 // While one lives on this thread, record() makes constants only.
 class NoGradScope {

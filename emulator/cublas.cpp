@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "emulator/capture.h"
 #include "emulator/descriptors.h"
 #include "emulator/libraries.h"
 #include "tensor/dtype.h"
@@ -40,6 +41,11 @@ template <class T>
 void assign(T& target, const void* value, size_t bytes) {
   check(bytes == sizeof(T), kWho, "an attribute has ", sizeof(T), " bytes, ", bytes, " were given");
   std::memcpy(&target, value, bytes);
+}
+
+int create(void** handle) {
+  check_not_capturing("create a handle");
+  return make<int>(handle);
 }
 
 int matmul_create(void** descriptor, int compute, int scale_type) {
@@ -191,7 +197,7 @@ int matmul(void*, void* descriptor, const void* alpha, const void* a, void* a_la
            const void* algorithm, void* workspace, size_t bytes, void* stream) {
   const Matmul& m = *static_cast<Matmul*>(descriptor);
   const auto layout = [](void* p) { return *static_cast<Layout*>(p); };
-  Call call = {
+  const Call call = {
       m,
       product_of(m, layout(a_layout), layout(b_layout), layout(c_layout), layout(d_layout)),
       {a, layout(a_layout)},
@@ -204,9 +210,11 @@ int matmul(void*, void* descriptor, const void* alpha, const void* a, void* a_la
   check_call(call, algorithm, workspace, bytes, stream);
   check(c != d || layout(c_layout) == layout(d_layout), kWho,
         "C and D are one matrix and must have one layout");
-  in_device_memory(kWho, [&] {
-    std::memset(workspace, 0xAB, kWorkspace);
-    call.product.type == lt::kReal16 ? compute<f16>(call) : compute<float>(call);
+  run_or_record([=] {
+    in_device_memory(kWho, [&] {
+      std::memset(workspace, 0xAB, kWorkspace);
+      call.product.type == lt::kReal16 ? compute<f16>(call) : compute<float>(call);
+    });
   });
   return nvidia::kSuccess;
 }
@@ -215,7 +223,7 @@ int matmul(void*, void* descriptor, const void* alpha, const void* a, void* a_la
 
 nvidia::CublasLt cublas_lt() {
   return {.version = [] { return size_t{130000}; },
-          .create = make<int>,
+          .create = create,
           .matmul_create = matmul_create,
           .matmul_set = matmul_set,
           .matmul_destroy = destroy<Matmul>,

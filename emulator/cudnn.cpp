@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "emulator/capture.h"
 #include "emulator/descriptors.h"
 #include "emulator/libraries.h"
 #include "tensor/dtype.h"
@@ -200,11 +201,13 @@ int forward(void*, const void* alpha, void* x, const void* x_data, void* filter,
   const bool wanted = algorithm == dnn::kImplicitPrecomputed;
   check(wanted || algorithm == dnn::kImplicitGemm, kWho, "knows no algorithm ", algorithm);
   check_workspace(wanted, workspace, bytes);
-  Sums sums(s.y);
-  in_device_memory(kWho, [&] {
-    use_workspace(wanted, workspace);
-    sum_forward(s, x_data, filter_data, sums);
-    with_type(s.y.type, [&](auto type) { store<decltype(type)>(y_data, sums); });
+  run_or_record([=] {
+    Sums sums(s.y);
+    in_device_memory(kWho, [&] {
+      use_workspace(wanted, workspace);
+      sum_forward(s, x_data, filter_data, sums);
+      with_type(s.y.type, [&](auto type) { store<decltype(type)>(y_data, sums); });
+    });
   });
   return nvidia::kSuccess;
 }
@@ -241,15 +244,17 @@ int fused(void*, const void* alpha1, void* x, const void* x_data, void* filter,
   check_workspace(wanted, workspace, bytes);
   check(z_data != nullptr && bias_data != nullptr && x_data != y_data, kWho,
         "z and the bias must be there, and y may not be x");
-  Sums sums(s.y);
-  in_device_memory(kWho, [&] {
-    use_workspace(wanted, workspace);
-    sum_forward(s, x_data, filter_data, sums);
-    const Epilogue e = {z_data, bias_data, *static_cast<const float*>(alpha2),
-                        act.mode == dnn::kRelu};
-    with_type(s.y.type, [&](auto type) {
-      finish<decltype(type)>(e, s.y.c, sums);
-      store<decltype(type)>(y_data, sums);
+  const Epilogue e = {z_data, bias_data, *static_cast<const float*>(alpha2),
+                      act.mode == dnn::kRelu};
+  run_or_record([=] {
+    Sums sums(s.y);
+    in_device_memory(kWho, [&] {
+      use_workspace(wanted, workspace);
+      sum_forward(s, x_data, filter_data, sums);
+      with_type(s.y.type, [&](auto type) {
+        finish<decltype(type)>(e, s.y.c, sums);
+        store<decltype(type)>(y_data, sums);
+      });
     });
   });
   return nvidia::kSuccess;
@@ -271,16 +276,18 @@ int backward(const Shape& s, const BackwardCall& call, const Extents& extents, c
   check(call.algorithm == dnn::kBackward1, kWho, "algorithm ", call.algorithm,
         " does not give the same bits every time");
   check_workspace(true, call.workspace, call.bytes);
-  Sums sums(extents);
-  in_device_memory(kWho, [&] {
-    use_workspace(true, call.workspace);
-    with_type(s.x.type, [&](auto type) {
-      using T = decltype(type);
-      each_product(s, [&](int64_t xi, int64_t wi, int64_t i) {
-        const auto [at, from] = place(xi, wi);
-        sums[at] += value<T>(dy, i) * value<T>(other, from);
+  run_or_record([=] {
+    Sums sums(extents);
+    in_device_memory(kWho, [&] {
+      use_workspace(true, call.workspace);
+      with_type(s.x.type, [&](auto type) {
+        using T = decltype(type);
+        each_product(s, [&](int64_t xi, int64_t wi, int64_t i) {
+          const auto [at, from] = place(xi, wi);
+          sums[at] += value<T>(dy, i) * value<T>(other, from);
+        });
+        store<T>(grad, sums);
       });
-      store<T>(grad, sums);
     });
   });
   return nvidia::kSuccess;

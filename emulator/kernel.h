@@ -7,6 +7,8 @@
 #include <tuple>
 #include <type_traits>
 
+#include "emulator/capture.h"
+
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
@@ -61,10 +63,12 @@ template <class... Parameters, class... Arguments>
 void launch_kernel(const char* text, void (*kernel)(Parameters...), dim3 grid, dim3 block,
                    size_t dynamic_bytes, const Arguments&... arguments) {
   const std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
-  auto body = [&] { std::apply(kernel, values); };
-  run_launch(
-      {text, grid, block, dynamic_bytes},
-      [](void* context) { (*static_cast<decltype(body)*>(context))(); }, &body);
+  run_or_record([=] {
+    auto body = [&] { std::apply(kernel, values); };
+    run_launch(
+        {text, grid, block, dynamic_bytes},
+        [](void* context) { (*static_cast<decltype(body)*>(context))(); }, &body);
+  });
 }
 
 template <class T>

@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "emulator/block.h"
+#include "emulator/capture.h"
 
 namespace soma::emulator {
 namespace {
@@ -174,7 +175,10 @@ void use_signal_stack() {
 
 }  // namespace
 
-void* allocate(int64_t bytes) { return Arena::instance().allocate(static_cast<size_t>(bytes)); }
+void* allocate(int64_t bytes) {
+  check_may_allocate();
+  return Arena::instance().allocate(static_cast<size_t>(bytes));
+}
 void release(void* block) { Arena::instance().release(block); }
 
 DeviceAccess::DeviceAccess() { Arena::instance().open(); }

@@ -20,14 +20,20 @@ struct GroundTruth {
   Tensor image_size;  // i32 [N, 2], height and width before padding
 };
 
+// change(tensor) in the place of each tensor, in the order that they are declared in.
+template <class Change>
+GroundTruth with_each(const GroundTruth& truth, Change change) {
+  const MaskPool& masks = truth.masks;
+  return {change(truth.boxes),
+          change(truth.label),
+          change(truth.begin),
+          {change(masks.bits), change(masks.offset), change(masks.crop)},
+          change(truth.image_size)};
+}
+
 // A copy on `device` (itself where it is there).
 inline GroundTruth moved(const GroundTruth& truth, Device device) {
-  const MaskPool& masks = truth.masks;
-  return {truth.boxes.to(device),
-          truth.label.to(device),
-          truth.begin.to(device),
-          {masks.bits.to(device), masks.offset.to(device), masks.crop.to(device)},
-          truth.image_size.to(device)};
+  return with_each(truth, [device](const Tensor& tensor) { return tensor.to(device); });
 }
 
 }  // namespace soma

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -46,10 +47,37 @@ int64_t size_class(int64_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// Null when there is none.
-void* take_from_system(Device device, int64_t bytes) {
+// Freed blocks by size.
+class FreeBlocks {
+ public:
+  // Null when there is none of this size.
+  std::byte* take(int64_t size) {
+    const auto found = blocks_.find(size);
+    if (found == blocks_.end() || found->second.empty()) return nullptr;
+    std::byte* data = found->second.back();
+    found->second.pop_back();
+    return data;
+  }
+  void give(int64_t size, std::byte* data) { blocks_[size].push_back(data); }
+  // body(size, data) for each, which are then gone.
+  template <class Body>
+  void drain(Body body) {
+    for (auto& [size, blocks] : blocks_) {
+      for (std::byte* data : blocks) body(size, data);
+    }
+    blocks_.clear();
+  }
+
+ private:
+  std::map<int64_t, std::vector<std::byte*>> blocks_;
+};
+
+// Null when there is none. `captured`: for a pool, which may take blocks during a capture.
+void* take_from_system(Device device, int64_t bytes, bool captured) {
   if constexpr (kCudaBuilt) {
-    if (device == Device::cuda) return device::allocate(bytes);
+    if (device == Device::cuda) {
+      return captured ? device::allocate_in_capture(bytes) : device::allocate(bytes);
+    }
   }
   return std::aligned_alloc(kAlignment, static_cast<size_t>(bytes));
 }
@@ -61,34 +89,52 @@ void give_to_system(Device device, std::byte* data) {
   std::free(data);
 }
 
+}  // namespace
+
+struct MemoryPool {
+  FreeBlocks free;  // under the cache's lock
+  MemoryPool() = default;
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+  ~MemoryPool();
+};
+
+namespace {
+
 class Cache {
  public:
   explicit Cache(Device device) : device_(device), arena_(arena_bytes(device)) {}
 
-  std::byte* take(int64_t bytes, int64_t block_bytes) {
+  // `pool` may be null.
+  std::byte* take(int64_t bytes, int64_t block_bytes, MemoryPool* pool) {
     const std::lock_guard lock(mutex_);
+    if (pool != nullptr) {
+      if (std::byte* data = pool->free.take(block_bytes)) return data;
+    }
     check(limit_ == 0 || stats_.live_bytes + block_bytes <= limit_, "memory", "needed ", bytes,
           " bytes with ", stats_.live_bytes, " in use, which passes the limit of ", limit_,
           "; use smaller images, crops or batches");
-    std::byte* data = block_bytes >= kLargeBlock ? from_arena(block_bytes) : nullptr;
+    const bool large = device_ == Device::cpu && block_bytes >= kLargeBlock;
+    std::byte* data = large ? from_arena(block_bytes) : nullptr;
     if (data == nullptr) data = reuse(block_bytes);
-    if (data == nullptr) data = allocate(bytes, block_bytes);
+    if (data == nullptr) data = allocate(bytes, block_bytes, pool != nullptr);
     stats_.live_bytes += block_bytes;
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
     return data;
   }
 
-  void give_back(std::byte* data, int64_t block_bytes) noexcept {
+  void give_back(std::byte* data, int64_t block_bytes, MemoryPool* pool) noexcept {
     const std::lock_guard lock(mutex_);
-    stats_.live_bytes -= block_bytes;
-    if (kCudaEmulated && device_ == Device::cuda) return give_to_system(device_, data);
-    if (arena_.owns(data)) return arena_.give_back(data, block_bytes);
+    if (pool == nullptr) return give_back_locked(data, block_bytes);
     try {
-      free_[block_bytes].push_back(data);
-      stats_.cached_bytes += block_bytes;
-    } catch (const std::bad_alloc&) {
-      give_to_system(device_, data);
+      pool->free.give(block_bytes, data);
+    } catch (const std::bad_alloc&) {  // its graph still writes there: nobody else may have it
     }
+  }
+
+  void give_back(MemoryPool& pool) noexcept {
+    const std::lock_guard lock(mutex_);
+    pool.free.drain([&](int64_t size, std::byte* data) { give_back_locked(data, size); });
   }
 
   void release() {
@@ -111,6 +157,18 @@ class Cache {
   }
 
  private:
+  void give_back_locked(std::byte* data, int64_t block_bytes) noexcept {
+    stats_.live_bytes -= block_bytes;
+    if (kCudaEmulated && device_ == Device::cuda) return give_to_system(device_, data);
+    if (arena_.owns(data)) return arena_.give_back(data, block_bytes);
+    try {
+      free_.give(block_bytes, data);
+      stats_.cached_bytes += block_bytes;
+    } catch (const std::bad_alloc&) {
+      give_to_system(device_, data);
+    }
+  }
+
   int64_t cached() const { return stats_.cached_bytes + arena_.used_free_bytes(); }
 
   // What is cached in other places goes back first once it outweighs what is in use.
@@ -127,20 +185,18 @@ class Cache {
   }
 
   std::byte* reuse(int64_t block_bytes) {
-    const auto found = free_.find(block_bytes);
-    if (found == free_.end() || found->second.empty()) return nullptr;
-    std::byte* data = found->second.back();
-    found->second.pop_back();
-    stats_.cached_bytes -= block_bytes;
+    std::byte* data = free_.take(block_bytes);
+    if (data != nullptr) stats_.cached_bytes -= block_bytes;
     return data;
   }
 
-  std::byte* allocate(int64_t bytes, int64_t block_bytes) {
-    trim();
-    void* data = take_from_system(device_, block_bytes);
-    if (data == nullptr) {
+  // `captured`: nothing can be given to the system meanwhile.
+  std::byte* allocate(int64_t bytes, int64_t block_bytes, bool captured) {
+    if (!captured) trim();
+    void* data = take_from_system(device_, block_bytes, captured);
+    if (data == nullptr && !captured) {
       release_locked();
-      data = take_from_system(device_, block_bytes);
+      data = take_from_system(device_, block_bytes, captured);
     }
     check(data != nullptr, "memory", device_ == Device::cpu ? "the system" : "the card", " has no ",
           bytes, " bytes left (", stats_.live_bytes,
@@ -151,10 +207,7 @@ class Cache {
   }
 
   void release_locked() {
-    for (auto& [size, blocks] : free_) {
-      for (std::byte* data : blocks) give_to_system(device_, data);
-      blocks.clear();
-    }
+    free_.drain([&](int64_t, std::byte* data) { give_to_system(device_, data); });
     stats_.cached_bytes = 0;
     arena_.release();
   }
@@ -162,7 +215,7 @@ class Cache {
   const Device device_;
   std::mutex mutex_;
   Arena arena_;
-  std::map<int64_t, std::vector<std::byte*>> free_;
+  FreeBlocks free_;
   MemoryStats stats_;
   int64_t limit_ = 0;
 };
@@ -182,14 +235,25 @@ int64_t block_size(int64_t bytes, Device device) {
   return exact ? (bytes + kAlignment - 1) / kAlignment * kAlignment : size_class(bytes);
 }
 
+thread_local std::shared_ptr<MemoryPool> pool_in_use;
+
 }  // namespace
+
+MemoryPool::~MemoryPool() { cache(Device::cuda).give_back(*this); }
+
+std::shared_ptr<MemoryPool> new_memory_pool() { return std::make_shared<MemoryPool>(); }
+
+PoolScope::PoolScope(std::shared_ptr<MemoryPool> pool)
+    : before_(std::exchange(pool_in_use, std::move(pool))) {}
+PoolScope::~PoolScope() { pool_in_use = before_; }
 
 Storage::Storage(int64_t bytes, Device device)
     : data_(nullptr), bytes_(bytes), block_bytes_(block_size(bytes, device)), device_(device) {
-  data_ = cache(device).take(bytes, block_bytes_);
+  if (device == Device::cuda) pool_ = pool_in_use;
+  data_ = cache(device).take(bytes, block_bytes_, pool_.get());
 }
 
-Storage::~Storage() { cache(device_).give_back(data_, block_bytes_); }
+Storage::~Storage() { cache(device_).give_back(data_, block_bytes_, pool_.get()); }
 
 MemoryStats memory_stats(Device device) { return cache(device).stats(); }
 void reset_peak(Device device) { cache(device).reset_peak(); }

@@ -3,10 +3,30 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "tensor/device.h"
 
 namespace soma {
+
+// Device blocks kept for a captured graph (tensor/device_graph.h), which reads and writes them at
+// every launch: storage made within a PoolScope lives in them, and when it goes its block stays the
+// pool's. Live bytes count all of them. The cache has them back once the pool and its storage are
+// gone.
+struct MemoryPool;
+std::shared_ptr<MemoryPool> new_memory_pool();
+
+// While one lives on this thread, storage on the device is made in `pool`.
+class PoolScope {
+ public:
+  explicit PoolScope(std::shared_ptr<MemoryPool> pool);
+  ~PoolScope();
+  PoolScope(const PoolScope&) = delete;
+  PoolScope& operator=(const PoolScope&) = delete;
+
+ private:
+  std::shared_ptr<MemoryPool> before_;
+};
 
 class Storage {
  public:
@@ -27,10 +47,11 @@ class Storage {
   int64_t bytes_, block_bytes_;
   uint64_t version_ = 0;
   Device device_;
+  std::shared_ptr<MemoryPool> pool_;  // null: the cache's
 };
 
 struct MemoryStats {
-  int64_t live_bytes = 0;          // held by tensors now
+  int64_t live_bytes = 0;          // held by tensors and pools now
   int64_t peak_bytes = 0;          // the most since the last reset_peak()
   int64_t cached_bytes = 0;        // freed by tensors, kept for reuse
   int64_t system_allocations = 0;  // blocks ever taken from the system

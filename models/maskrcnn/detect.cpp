@@ -1,8 +1,9 @@
 // Inference: the stages after the RPN, and detect(), which strings all of them together.
 #include <algorithm>
+#include <mutex>
 
 #include "base/check.h"
-#include "models/maskrcnn/mask_rcnn.h"
+#include "models/maskrcnn/graphs.h"
 #include "ops/boxes.h"
 #include "ops/concat.h"
 #include "ops/elementwise.h"
@@ -153,7 +154,8 @@ std::vector<Prediction> paste_detections(const SoftDetections& soft, const Image
 std::vector<SoftDetections> MaskRcnn::detect_softly(const Tensor& images, const Tensor& image_size,
                                                     const TestConfig& test) const {
   const NoGradScope scope;
-  Forward passed = forward(images);
+  const auto turn = graphs_ ? graphs_->turn() : std::unique_lock<std::mutex>();
+  Forward passed = graphs_ ? graphs_->forward(*this, images) : forward(images);
   const Proposals proposed = proposals(passed, image_size, false);
   passed.rpn = RpnOutputs();
   const BoxAnswer answer = [&](const Proposals& here, int stage) {

@@ -1,8 +1,10 @@
 #include "models/maskrcnn/mask_rcnn.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/check.h"
+#include "models/maskrcnn/graphs.h"
 #include "nn/half.h"
 #include "ops/boxes.h"
 #include "ops/elementwise.h"
@@ -10,6 +12,7 @@
 #include "ops/gather.h"
 #include "ops/losses.h"
 #include "ops/mask_targets.h"
+#include "tensor/device_graph.h"
 
 namespace soma {
 namespace {
@@ -51,6 +54,10 @@ Tensor clip_and_check(const Tensor& boxes, const Tensor& label, const Tensor& im
   constexpr double kSteep = 200;
   const Tensor half = Tensor::full(rows, 0.5, DType::f32, boxes.device());
   return sigmoid(scale(add(score, half), kSteep)).value().to(DType::i32);
+}
+
+void warn_on_stderr(const std::string& line) {
+  std::fputs(("warning: " + line + "\n").c_str(), stderr);
 }
 
 }  // namespace
@@ -119,7 +126,10 @@ RoiSamples MaskRcnn::sample_rois(const Proposals& proposals, const GroundTruth& 
 }
 
 Losses MaskRcnn::losses(const Tensor& images, const GroundTruth& truth, const StepId& step) const {
-  const Forward passed = forward(images);
+  return losses(forward(images), truth, step);
+}
+
+Losses MaskRcnn::losses(const Forward& passed, const GroundTruth& truth, const StepId& step) const {
   const RpnSamples anchors = sample_anchors(passed, truth, step);
   const RoiSamples rois = sample_rois(proposals(passed, truth.image_size, true), truth, step);
   return losses(passed, anchors, rois, truth, step);
@@ -206,6 +216,8 @@ MaskRcnn MaskRcnn::prepared(Precision precision) const {
   copy.rpn_.prepare(packing);
   for (BoxHead& head : copy.box_heads_) head.prepare(packing);
   copy.mask_head_.prepare(packing);
+  if (device() == Device::cuda && cuda_graphs_wanted())
+    copy.graphs_ = std::make_shared<DetectionGraphs>(warn_on_stderr);
   return copy;
 }
 

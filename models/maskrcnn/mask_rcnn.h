@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "masks/prediction.h"
@@ -42,6 +43,8 @@ struct ImageFrame {
   double scale_y = 1, scale_x = 1;  // file / network
 };
 
+class DetectionGraphs;  // graphs.h
+
 class MaskRcnn : public Module {
  public:
   // Initial values from `seed`. Error when the configuration is no model.
@@ -57,6 +60,7 @@ class MaskRcnn : public Module {
     RpnOutputs rpn;
   };
   Forward forward(const Tensor& images) const;
+  Losses losses(const Forward& forward, const GroundTruth& truth, const StepId& step) const;
   RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
                             const StepId& step) const;
   RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
@@ -93,7 +97,8 @@ class MaskRcnn : public Module {
                                               const TestConfig& test) const;
 
   // The immutable model for inference: norms folded, weights packed once. Shares nothing that
-  // training writes. bf16 is for models on the CPU, f16 for others (ops/precision.h).
+  // training writes. bf16 is for models on the CPU, f16 for others (ops/precision.h). On a device
+  // detect() and detect_softly() make CUDA graphs, where they are wanted (tensor/device_graph.h).
   MaskRcnn prepared(Precision precision = Precision::f32) const;
   const ModelConfig& config() const { return config_; }
   Device device() const { return box_heads_[0].device(); }  // where its parameters are
@@ -114,6 +119,7 @@ class MaskRcnn : public Module {
   Rpn rpn_;
   std::vector<BoxHead> box_heads_;  // one for each stage
   MaskHead mask_head_;
+  std::shared_ptr<DetectionGraphs> graphs_;  // of a prepared model on a device; may be null
 };
 
 // Boxes in network pixels, f32 [M, 4], in the pixels of the file.

@@ -28,6 +28,13 @@ struct Add {
   }
 };
 
+thread_local int64_t launches_before_capture = 0;
+thread_local bool capturing = false;
+
+void check_recordable(const char* what) {
+  check(!capturing, "graph", what, " cannot be recorded: it needs the host");
+}
+
 }  // namespace
 
 device::Counters& gpu::counters() {
@@ -39,20 +46,57 @@ namespace device {
 
 std::string why_not() { return gpu::why_not(); }
 void* allocate(int64_t bytes) { return gpu::allocate(bytes); }
+void* allocate_in_capture(int64_t bytes) {
+  const gpu::RelaxedCapture relaxed;
+  return gpu::allocate(bytes);
+}
 void release(void* block) { gpu::release(block); }
 Counters counters() { return gpu::counters(); }
 
 void copy_in(void* device, const void* host, int64_t bytes) {
+  check_recordable("a copy from the host");
   gpu::counters().bytes_in += bytes;
   gpu::copy(device, host, bytes);
 }
 void copy_out(void* host, const void* device, int64_t bytes) {
+  check_recordable("a copy to the host");
   gpu::counters().bytes_out += bytes;
   ++gpu::counters().host_synchronisations;
   gpu::copy(host, device, bytes);
   gpu::synchronise();
 }
 void copy(void* to, const void* from, int64_t bytes) { gpu::copy(to, from, bytes); }
+
+void* allocate_pinned(int64_t bytes) { return gpu::allocate_pinned(bytes); }
+void release_pinned(void* block) { gpu::release_pinned(block); }
+void* new_event() { return gpu::new_event(); }
+void destroy_event(void* event) { gpu::destroy_event(event); }
+void record_event(void* event) { gpu::record_event(event); }
+void record_upload(void* event) { gpu::record_upload(event); }
+bool event_done(void* event) { return gpu::event_done(event); }
+void wait_for(void* event) { gpu::wait_for(event); }
+void upload_waits_for(void* event) { gpu::upload_waits_for(event); }
+void upload(void* device, const void* pinned, int64_t bytes) {
+  gpu::counters().bytes_in += bytes;
+  gpu::upload(device, pinned, bytes);
+}
+
+void begin_capture() {
+  check_recordable("a capture");
+  gpu::begin_capture();
+  capturing = true;
+  launches_before_capture = gpu::counters().launches;
+}
+void* end_capture() {
+  capturing = false;
+  gpu::counters().launches = launches_before_capture;
+  return gpu::end_capture();
+}
+void launch_graph(void* graph) {
+  ++gpu::counters().launches;
+  gpu::launch_graph(graph);
+}
+void destroy_graph(void* graph) { gpu::destroy_graph(graph); }
 
 void fill(void* data, DType dtype, int64_t count, double value) {
   with_any(dtype, [&](auto type) {

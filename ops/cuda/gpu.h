@@ -5,6 +5,7 @@
 // (docs/emulator.md).
 #pragma once
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <type_traits>
 
@@ -34,7 +35,7 @@ namespace soma::gpu {
 inline void cuda_check(cudaError_t status, const char* what) {
   check(status == cudaSuccess, "cuda", what, " failed: ", cudaGetErrorString(status));
 }
-cudaStream_t stream();  // the one that everything is queued on
+cudaStream_t stream();  // the one that everything is queued on, or recorded from
 
 // cuBLASLt and cuDNN (ops/cuda/libraries.h): the stream for them, and no emulated ones.
 inline constexpr bool kEmulated = false;
@@ -77,13 +78,45 @@ void release(void* block);
 void copy(void* to, const void* from, int64_t bytes);
 void synchronise();
 
+// The second stream and its events.
+void* allocate_pinned(int64_t bytes);
+void release_pinned(void* block);
+void* new_event();
+void destroy_event(void* event);
+void record_event(void* event);
+void record_upload(void* event);
+bool event_done(void* event);
+void wait_for(void* event);
+void upload_waits_for(void* event);
+void upload(void* to, const void* pinned, int64_t bytes);
+
+// Stream capture; a graph is a cudaGraphExec_t.
+void begin_capture();
+void* end_capture();
+void launch_graph(void* graph);
+void destroy_graph(void* graph);
+// While one lives on this thread, memory may be asked for during a capture.
+class RelaxedCapture {
+ public:
+  RelaxedCapture() { exchange(); }
+  ~RelaxedCapture() { exchange(); }
+  RelaxedCapture(const RelaxedCapture&) = delete;
+  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
+
+ private:
+  void exchange() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
 }  // namespace soma::gpu
 
 #else
 
+#include "emulator/capture.h"
 #include "emulator/kernel.h"
 #include "emulator/libraries.h"
 #include "emulator/memory.h"
+#include "emulator/side_stream.h"
 #include "emulator/wmma.h"
 
 #define UNROLL(times)
@@ -92,12 +125,30 @@ namespace soma::gpu {
 
 inline std::string why_not() { return ""; }
 using ::soma::emulator::allocate;
+inline void* allocate_pinned(int64_t bytes) { return std::malloc(static_cast<size_t>(bytes)); }
+inline void release_pinned(void* block) { std::free(block); }
+using ::soma::emulator::begin_capture;
+using ::soma::emulator::destroy_event;
+using ::soma::emulator::destroy_graph;
+using ::soma::emulator::end_capture;
+using ::soma::emulator::event_done;
+using ::soma::emulator::launch_graph;
+using ::soma::emulator::new_event;
+using ::soma::emulator::record_event;
+using ::soma::emulator::record_upload;
+using ::soma::emulator::RelaxedCapture;
 using ::soma::emulator::release;
+using ::soma::emulator::upload;
+using ::soma::emulator::upload_waits_for;
+using ::soma::emulator::wait_for;
 inline void copy(void* to, const void* from, int64_t bytes) {
-  const ::soma::emulator::DeviceAccess access;
-  std::memcpy(to, from, static_cast<size_t>(bytes));
+  ::soma::emulator::run_or_record([=] {
+    const ::soma::emulator::DeviceAccess access;
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+  });
 }
-inline void synchronise() {}  // every launch has ended when it returns
+// Every launch has ended when it returns.
+inline void synchronise() { ::soma::emulator::check_not_capturing("to wait for the device"); }
 
 inline constexpr bool kEmulated = true;
 inline void* library_stream() { return nullptr; }

@@ -193,13 +193,18 @@ bool can_serve(const Tensor& x, const Tensor& weight, const Tensor& out) {
 template <class Body>
 bool with_plan(const Key& key, Body body) {
   static Plans<Key, Plan> plans;
-  const auto start = [](const Cudnn& lib) {
+  const Cudnn& lib = *cudnn().functions;
+  const auto start = [](const Cudnn& library) {
     void* handle = nullptr;
-    dnn_check(lib, lib.create(&handle), "its start");
-    dnn_check(lib, lib.set_stream(handle, gpu::library_stream()), "the stream");
+    dnn_check(library, library.create(&handle), "its start");
     return handle;
   };
-  return plans.with(*cudnn().functions, key, start, body);
+  // A capture has a stream of its own.
+  const auto on_stream = [&](Plan& plan, void* handle) {
+    dnn_check(lib, lib.set_stream(handle, gpu::library_stream()), "the stream");
+    return body(plan, handle);
+  };
+  return plans.with(lib, key, start, on_stream);
 }
 
 }  // namespace

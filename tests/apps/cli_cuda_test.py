@@ -60,6 +60,22 @@ class Emulator(Case):
             self.assertLess(launches, 0.6 * TORCHVISIONS_OPERATORS)
             self.assertGreater(launches, 0.3 * TORCHVISIONS_OPERATORS)  # all of them are counted
 
+    def test_graphs_change_nothing_but_the_launches(self):
+        words = ["train.iterations=6", "train.log_every=3", "--device", "emulator"]
+        plain = self.train("plain", *words, "--cuda-graphs", "off")
+        graphs = self.train("graphs", *words)
+        self.assertEqual(*[[line["total_loss"] for line in lines] for lines in (plain, graphs)])
+        fewer = [a["gpu_launches"] - b["gpu_launches"] for a, b in zip(plain, graphs)]
+        self.assertEqual(fewer[:2], [0, 0])  # the first two of a shape are as without graphs
+        self.assertGreater(min(fewer[2:]), 100)
+        self.train("halves", *words, "train.stop=3")
+        self.passes("train", "--data", self.data, "--out", self.root / "halves", "--resume",
+                    "--device", "emulator")
+        weights = [(self.root / name / "weights/last.safetensors").read_bytes()
+                   for name in ("plain", "graphs", "halves")]
+        self.assertEqual(weights[0], weights[1])
+        self.assertEqual(weights[0], weights[2])
+
     def test_mixed_precision_follows_f32(self):
         words = ["train.iterations=4", "train.log_every=2"]
         full = self.train("full", *words, "--device", "emulator")

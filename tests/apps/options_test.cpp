@@ -48,6 +48,8 @@ TEST_CASE("options reach their members") {
                                    "--images",
                                    "I",
                                    "--gpu-libraries",
+                                   "off",
+                                   "--cuda-graphs",
                                    "off"});
   CHECK(o.command == "train");
   CHECK(o.data == "D");
@@ -62,9 +64,11 @@ TEST_CASE("options reach their members") {
   CHECK(o.trace == "t.json");
   CHECK(o.images_dir == "I");
   CHECK_FALSE(o.gpu_libraries);
+  CHECK_FALSE(o.cuda_graphs);
   CHECK(o.help.empty());
   const Options plain = parse_options({"train", "--data", "D", "--out", "R"});
-  CHECK((plain.gpu_libraries && !plain.json && !plain.resume && plain.folds == 0));
+  CHECK((plain.gpu_libraries && plain.cuda_graphs && !plain.json && !plain.resume &&
+         plain.folds == 0));
 }
 
 TEST_CASE("lists: --images takes several words, --model repeats, --format is comma-joined") {
