@@ -119,7 +119,7 @@ TEST_CASE("wrong usage is told in one line with the nearest word") {
       {{"train", "--data"}, "--data"},
       {{"train", "--data", "D", "--out", "R", "--dat", "x"}, "did you mean --data?"},
       {{"train", "--data", "D", "--out", "R", "stray"}, "stray: not expected"},
-      {{"train", "--data", "D", "--out", "R", "st\nray"}, "st ray: not expected"},
+      {{"train", "--data", "D", "--out", "R", "st\nray"}, "st?ray: not expected"},
       {{"train", "--data", "D", "--out", "R", "--threads", "x"}, "--threads"},
       {{"train", "--data", "D", "--out", "R", "--threads", "-1"}, "--threads"},
       {{"train", "--data", "D", "--out", "R", "--seed", "-1"}, "--seed"},
