@@ -4,15 +4,14 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <queue>
+#include <utility>
 
 #include "base/check.h"
+#include "ensemble/box_grid.h"
 
 namespace soma {
 namespace {
-
-struct WideBox {
-  double x0, y0, x1, y1;
-};
 
 WideBox wide(const std::array<float, 4>& box) { return {box[0], box[1], box[2], box[3]}; }
 double area(const WideBox& box) { return (box.x1 - box.x0) * (box.y1 - box.y0); }
@@ -27,61 +26,6 @@ double iou(const WideBox& a, const WideBox& b) {
   const double common = overlap(a, b);
   return common > 0 ? common / (area(a) + area(b) - common) : 0;
 }
-
-// The boxes of the heaps, in blocks whose loop is SIMD and free of divisions.
-class HeapBoxes {
- public:
-  void add(const WideBox& box) {
-    if (count_ % kBlock == 0) blocks_.emplace_back();
-    set(count_++, box);
-  }
-
-  void set(size_t at, const WideBox& box) {
-    Block& block = blocks_[at / kBlock];
-    const size_t i = at % kBlock;
-    block.x0[i] = box.x0, block.y0[i] = box.y0, block.x1[i] = box.x1, block.y1[i] = box.y1;
-    block.area[i] = area(box);
-  }
-
-  // The heap with the greatest IoU above `least`, the first of equals; count() when there is none.
-  size_t best_match(const WideBox& box, double least) const {
-    size_t best = count_;
-    const double own = area(box);
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      const Block& block = blocks_[b];
-      if (!block.any_above(box, own, least)) continue;
-      for (size_t i = 0; i < kBlock && b * kBlock + i < count_; ++i) {
-        const double here = iou({block.x0[i], block.y0[i], block.x1[i], block.y1[i]}, box);
-        if (here > least) best = b * kBlock + i, least = here;
-      }
-    }
-    return best;
-  }
-  size_t count() const { return count_; }
-
- private:
-  static constexpr size_t kBlock = 32;
-  struct Block {
-    std::array<double, kBlock> x0{}, y0{}, x1{}, y1{}, area{};
-
-    // Whether an IoU can be above `least`; now and then true where rounding says no.
-    bool any_above(const WideBox& box, double own, double least) const {
-      int hits = 0;
-      for (size_t i = 0; i < kBlock; ++i) {
-        const double right = box.x1 < x1[i] ? box.x1 : x1[i];
-        const double left = box.x0 > x0[i] ? box.x0 : x0[i];
-        const double bottom = box.y1 < y1[i] ? box.y1 : y1[i];
-        const double top = box.y0 > y0[i] ? box.y0 : y0[i];
-        const double width = right - left, height = bottom - top;
-        const double common = (width > 0 ? width : 0) * (height > 0 ? height : 0);
-        hits |= common * (1 + 1e-9) > least * (own + area[i] - common);
-      }
-      return hits != 0;
-    }
-  };
-  std::vector<Block> blocks_;
-  size_t count_ = 0;
-};
 
 bool averages(Fusion fusion) { return fusion == Fusion::nmw || fusion == Fusion::wbf; }
 
@@ -109,20 +53,41 @@ WideBox mean_by_score(std::span<const ScoredBox> boxes, const Heap& heap) {
                   [](const RankedRow& member, const WideBox&) { return member.score; });
 }
 
+std::vector<WideBox> places_of(std::span<const ScoredBox> boxes, std::span<const RankedRow> order) {
+  std::vector<WideBox> places;
+  places.reserve(order.size());
+  for (const RankedRow& row : order)
+    places.push_back(wide(boxes[static_cast<size_t>(row.row)].box));
+  return places;
+}
+
+// A box joins the heap whose place has the greatest IoU with it above rules.iou, the first of
+// equals; else it begins one.
 std::vector<Heap> gather(std::span<const ScoredBox> boxes, std::span<const RankedRow> order,
                          const EnsembleConfig& rules) {
   std::vector<Heap> heaps;
-  HeapBoxes places;
-  for (const RankedRow& row : order) {
-    const WideBox box = wide(boxes[static_cast<size_t>(row.row)].box);
-    const size_t match = places.best_match(box, rules.iou);
-    if (match == places.count()) {
-      places.add(box);
-      heaps.push_back({{row}});
+  const std::vector<WideBox> own = places_of(boxes, order);
+  std::vector<WideBox> places;  // of the heaps; in the grid also where they once were
+  BoxGrid grid(own);
+  for (size_t i = 0; i < order.size(); ++i) {
+    auto match = static_cast<int32_t>(heaps.size());
+    double most = rules.iou;
+    grid.near(own[i], [&](int32_t heap) {
+      const double here = iou(places[static_cast<size_t>(heap)], own[i]);
+      if (here > most || (here == most && here > rules.iou && heap < match))
+        match = heap, most = here;
+    });
+    const auto at = static_cast<size_t>(match);
+    if (at == heaps.size()) {
+      grid.add(match, own[i]);
+      places.push_back(own[i]);
+      heaps.push_back({{order[i]}});
       continue;
     }
-    heaps[match].members.push_back(row);
-    if (rules.fusion == Fusion::wbf) places.set(match, mean_by_score(boxes, heaps[match]));
+    heaps[at].members.push_back(order[i]);
+    if (rules.fusion != Fusion::wbf) continue;
+    places[at] = mean_by_score(boxes, heaps[at]);
+    grid.add(match, places[at]);
   }
   return heaps;
 }
@@ -144,6 +109,7 @@ FusedBox fuse(std::span<const ScoredBox> boxes, const Heap& heap, const Ensemble
   const RankedRow& first = heap.members[0];
   const ScoredBox& best = boxes[static_cast<size_t>(first.row)];
   FusedBox fused{best.box, static_cast<float>(first.score), best.class_index, {}};
+  fused.members.reserve(heap.members.size());
   for (const RankedRow& member : heap.members) fused.members.push_back(member.row);
   if (rules.fusion == Fusion::wbf) {
     fused.score = static_cast<float>(wbf_score(heap, rules, weights));
@@ -162,25 +128,38 @@ FusedBox fuse(std::span<const ScoredBox> boxes, const Heap& heap, const Ensemble
 
 std::vector<FusedBox> soft_nms(std::span<const ScoredBox> boxes, std::vector<RankedRow> left,
                                double sigma, double min_score) {
+  struct Candidate {
+    double score;
+    int32_t row, at;
+    bool operator<(const Candidate& other) const {  // the queue's top is the greatest
+      return score != other.score ? score < other.score : row > other.row;
+    }
+  };
+  const std::vector<WideBox> places = places_of(boxes, left);
+  BoxGrid grid(places);
+  std::priority_queue<Candidate>
+      queue;  // a score that fell is there again, the old one passed over
+  for (size_t i = 0; i < left.size(); ++i) {
+    grid.add(static_cast<int32_t>(i), places[i]);
+    queue.push({left[i].score, left[i].row, static_cast<int32_t>(i)});
+  }
   std::vector<FusedBox> kept;
-  std::vector<WideBox> places;
-  for (const RankedRow& row : left) places.push_back(wide(boxes[static_cast<size_t>(row.row)].box));
-  while (!left.empty()) {
-    const auto best = std::min_element(left.begin(), left.end(), [](const auto& a, const auto& b) {
-      return a.score != b.score ? a.score > b.score : a.row < b.row;
-    });
-    const RankedRow first = *best;
-    if (first.score <= min_score) break;
-    const size_t at = static_cast<size_t>(best - left.begin());
-    const WideBox place = places[at];
-    left[at] = left.back(), places[at] = places.back();
-    left.pop_back(), places.pop_back();
+  std::vector<int32_t> seen_by(left.size(), -1);  // the last that this one was held against
+  for (; !queue.empty() && queue.top().score > min_score; queue.pop()) {
+    const Candidate first = queue.top();
+    const auto at = static_cast<size_t>(first.at);
+    if (left[at].score != first.score) continue;
+    left[at].score = -1;  // taken
     const ScoredBox& box = boxes[static_cast<size_t>(first.row)];
     kept.push_back({box.box, static_cast<float>(first.score), box.class_index, {first.row}});
-    for (size_t i = 0; i < left.size(); ++i) {
-      const double shared = iou(places[i], place);
-      if (shared > 0) left[i].score *= std::exp(-shared * shared / sigma);
-    }
+    grid.near(places[at], [&](int32_t other) {
+      const auto i = static_cast<size_t>(other);
+      if (left[i].score < 0 || std::exchange(seen_by[i], first.at) == first.at) return;
+      const double shared = iou(places[i], places[at]);
+      if (shared <= 0) return;
+      left[i].score *= std::exp(-shared * shared / sigma);
+      queue.push({left[i].score, left[i].row, other});
+    });
   }
   return kept;
 }
