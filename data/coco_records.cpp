@@ -101,7 +101,8 @@ class RecordReader : public nlohmann::json_sax<Json> {
     return section_ == CocoSection::annotations && key_ == "segmentation";
   }
   bool in_polygon() const {
-    return in_segmentation() && (depth() == 4 || depth() == 5) && open_[3] == '[';
+    return in_segmentation() && (depth() == 4 || depth() == 5) && open_[3] == '[' &&
+           open_.back() == '[';
   }
   bool in_mask() const {  // in any value that makes the mask
     return in_segmentation() &&
