@@ -1,12 +1,11 @@
 #include "apps/batch_feed.h"
 
-#include <chrono>
 #include <utility>
+
+#include "base/stopwatch.h"
 
 namespace soma {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::vector<Tensor> tensors_of(const Batch& batch) {
   std::vector<Tensor> result = {batch.images};
@@ -33,9 +32,7 @@ BatchFeed::BatchFeed(Loader& loader, Device device) : loader_(loader) {
 void BatchFeed::fetch(int64_t iteration) {
   fetched_ = iteration;
   try {
-    const Clock::time_point begin = Clock::now();
-    fed_.batch = loader_.next(iteration);
-    fed_.waited = std::chrono::duration<double>(Clock::now() - begin).count();
+    fed_.waited = seconds_of([&] { fed_.batch = loader_.next(iteration); });
     if (upload_) upload_->begin(tensors_of(fed_.batch));
   } catch (...) {
     error_ = std::current_exception();

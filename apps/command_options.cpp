@@ -204,6 +204,11 @@ void declare_bench(CLI::App& app, Options& o) {
       ->capture_default_str();
 }
 
+// --folds of a command that chooses on some images and counts on the others.
+void add_parts(CLI::App& app, Options& o, const char* what) {
+  app.add_option("--folds", o.folds, what)->check(CLI::Range(2, 1000))->default_str("5");
+}
+
 void declare_tune(CLI::App& app, Options& o) {
   add_data(app, o);
   add_model(app, o, false);
@@ -211,9 +216,7 @@ void declare_tune(CLI::App& app, Options& o) {
                  "folder of raw masks (predict --format raw) or COCO results");
   o.out = "tuned.toml";
   app.add_option("--out", o.out, "the settings found, for --config")->capture_default_str();
-  app.add_option("--folds", o.folds, "parts that are left out in turn to measure the gain")
-      ->check(CLI::Range(2, 1000))
-      ->default_str("5");
+  add_parts(app, o, "parts that are left out in turn to measure the gain");
   add_config(app, o);
 }
 
@@ -221,9 +224,7 @@ void declare_ensemble(CLI::App& app, Options& o) {
   add_data(app, o);
   add_model(app, o, true);
   add_out(app, o, "folder of the comparison and of the best way's settings");
-  app.add_option("--folds", o.folds, "parts whose threshold is chosen on the others")
-      ->check(CLI::Range(2, 1000))
-      ->default_str("5");
+  add_parts(app, o, "parts whose threshold is chosen on the others");
   add_config(app, o);
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "base/usage.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
@@ -16,10 +17,6 @@ std::string error_of(const Words& words) {
     return error.what();
   }
   return "";
-}
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
@@ -53,10 +54,6 @@ std::string error_of(const Options& options) {
     return error.what();
   }
   return "";
-}
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
 }
 
 }  // namespace

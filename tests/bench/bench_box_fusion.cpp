@@ -2,13 +2,14 @@
 // `WAY BOXES_LEFT MEDIAN` lines. BOXES: the number of sources, then x0 y0 x1 y1 score class source
 // a line. tools/peers/time_box_fusion.py puts ensemble-boxes beside it.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <utility>
 
 #include "base/check.h"
+#include "base/quantile.h"
+#include "base/stopwatch.h"
 #include "ensemble/box_fusion.h"
 
 int main(int argc, char** argv) {
@@ -31,14 +32,11 @@ int main(int argc, char** argv) {
       std::vector<double> milliseconds;
       size_t left = 0;
       for (int i = 0; i < repeats; ++i) {
-        const auto begin = std::chrono::steady_clock::now();
-        left = soma::fuse_boxes(boxes, rules, weights, 0.001).size();
-        const std::chrono::duration<double, std::milli> taken =
-            std::chrono::steady_clock::now() - begin;
-        milliseconds.push_back(taken.count());
+        milliseconds.push_back(1e3 * soma::seconds_of([&] {
+                                 left = soma::fuse_boxes(boxes, rules, weights, 0.001).size();
+                               }));
       }
-      std::sort(milliseconds.begin(), milliseconds.end());
-      std::printf("%s %zu %.3f\n", name, left, milliseconds[milliseconds.size() / 2]);
+      std::printf("%s %zu %.3f\n", name, left, soma::upper_median(milliseconds));
     }
   } catch (const soma::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -6,21 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
-
-size_t count(const std::string& where, const std::string& what) {
-  size_t found = 0;
-  for (size_t at = where.find(what); at != where.npos; at = where.find(what, at + 1)) ++found;
-  return found;
-}
 
 nlohmann::json numbers_of(const std::string& html) {
   const std::string begin = "id=\"a-data\">";

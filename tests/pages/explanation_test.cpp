@@ -4,13 +4,10 @@
 #include <doctest/doctest.h>
 
 #include "pages/explain_page.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
 
 ModelConfig tiny() {
   ModelConfig config;

@@ -2,20 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/text_search.h"
+
 namespace soma {
-namespace {
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
-
-size_t count(const std::string& where, const std::string& what) {
-  size_t found = 0;
-  for (size_t at = where.find(what); at != where.npos; at = where.find(what, at + 1)) ++found;
-  return found;
-}
-
-}  // namespace
 
 TEST_CASE("text of any kind can stand in a page") {
   CHECK(escape_html("a<b>&\"c\"'d'") == "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39;");

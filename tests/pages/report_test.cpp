@@ -7,13 +7,10 @@
 #include "base/text.h"
 #include "data/image_io.h"
 #include "pages/html.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
 
 Rle box_mask(const PixelBox& box) {
   return encode_window(std::vector<uint8_t>(static_cast<size_t>(box.width * box.height), 1), box,

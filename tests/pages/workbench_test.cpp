@@ -7,13 +7,10 @@
 
 #include "base/check.h"
 #include "data/image_io.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
 
 std::string png(int64_t height, int64_t width) {
   return encode_png(

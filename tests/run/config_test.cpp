@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/usage.h"
+#include "tests/support/text_search.h"
 
 namespace soma {
 namespace {
@@ -30,10 +31,6 @@ std::string error_of(const std::vector<std::string>& files,
     return error.what();
   }
   return "";
-}
-
-bool has(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
 }
 
 // "section.key" and value of each line of a written configuration.
