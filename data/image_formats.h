@@ -25,6 +25,8 @@ enum class ImageFormat { unknown, png, jpeg, bmp, tiff };
 ImageFormat format_of(std::string_view head);  // by the first bytes
 
 constexpr int64_t kMaxSide = 65536, kMaxPixels = 400'000'000;
+constexpr int64_t kMostOfDeflate = 1100;  // deflate makes at most 1,032 bytes of one
+constexpr int64_t kMostOfJpeg = 2048;  // pixels of a byte: 64 a bit, four times as many subsampled
 void check_image_size(const std::string& name, int64_t height, int64_t width);
 
 ImageSize png_size(std::string_view head, const std::string& name);

@@ -12,8 +12,7 @@
 namespace soma {
 namespace {
 
-constexpr size_t kHeadBytes = 33;           // signature and header chunk
-constexpr int64_t kMostCompression = 1100;  // deflate makes at most 1,032 bytes of one
+constexpr size_t kHeadBytes = 33;  // signature and header chunk
 
 // What libpng's calls back work on.
 struct PngState {
@@ -174,7 +173,7 @@ Raster decode_png(std::string_view bytes, const std::string& name, RasterUse use
         "must be a gray image of labels, got colours");
   const int64_t count = size.height * size.width * raster.channels;
   const bool deep = png_get_bit_depth(reader.png, reader.info) == 16;
-  check(size.height * size.width / 8 / kMostCompression <= static_cast<int64_t>(bytes.size()), name,
+  check(size.height * size.width / 8 / kMostOfDeflate <= static_cast<int64_t>(bytes.size()), name,
         "is incomplete: ", bytes.size(), " bytes cannot hold ", size.width, "x", size.height,
         " pixels");
   if (deep) {

@@ -19,8 +19,6 @@
 namespace soma {
 namespace {
 
-constexpr int64_t kMostJpegPixels = 2048;  // of one byte: 64 a bit, four times as many subsampled
-
 int64_t byte_at(std::string_view bytes, size_t at) { return static_cast<unsigned char>(bytes[at]); }
 
 int64_t little_endian(std::string_view bytes, size_t at, int count) {
@@ -138,7 +136,7 @@ ImageSize jpeg_size(std::string_view bytes, const std::string& name) {
 
 Raster decode_jpeg(std::string_view bytes, const std::string& name) {
   const ImageSize size = jpeg_size(bytes, name);
-  check(size.height * size.width / kMostJpegPixels <= static_cast<int64_t>(bytes.size()), name,
+  check(size.height * size.width / kMostOfJpeg <= static_cast<int64_t>(bytes.size()), name,
         "is damaged or incomplete: JPEG: ", bytes.size(), " bytes cannot hold ", size.width, "x",
         size.height, " pixels");
   const bool whole = for_each_jpeg_segment(bytes, [&](int64_t code, std::string_view body) {

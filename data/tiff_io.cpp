@@ -35,6 +35,26 @@ Page read_page(TIFF* tiff, const std::string& name) {
   return page;
 }
 
+// Bytes that one byte of the file may stand for. A page that says more than its file can hold is
+// refused before there is memory for it.
+int64_t most_of_one_byte(const Page& page) {
+  switch (page.compression) {
+    case COMPRESSION_NONE:
+      return 1;
+    case COMPRESSION_PACKBITS:
+      return 64;
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE:
+      return kMostOfDeflate;
+    case COMPRESSION_LZW:
+      return 4096;  // a code of 9 to 12 bits is a word of a table of 4,096
+    case COMPRESSION_JPEG:
+      return kMostOfJpeg * page.channels * page.bits / 8;
+    default:
+      return 32768;  // Zstandard: blocks of 128 KiB in four bytes
+  }
+}
+
 void check_readable(TIFF* tiff, const Page& page, const std::string& name) {
   const bool depth = page.bits == 8 || page.bits == 16 || page.bits == 32 || page.bits == 64;
   check(depth, name, "has ", page.bits, " bits a sample, expected a TIFF of 8, 16, 32 or 64");
@@ -53,8 +73,8 @@ void check_readable(TIFF* tiff, const Page& page, const std::string& name) {
   check(page.channels >= 1 && bytes <= kMostBytes, name, "is too large: ", page.width, "x",
         page.height, " pixels of ", page.channels, " channels");
   const int64_t stored = static_cast<int64_t>(TIFFGetSizeProc(tiff)(TIFFClientdata(tiff)));
-  check(page.compression != COMPRESSION_NONE || bytes <= stored, name,
-        "is incomplete: TIFF: ", stored, " bytes cannot hold ", bytes, " of pixels");
+  check(bytes / most_of_one_byte(page) <= stored, name, "is incomplete: TIFF: ", stored,
+        " bytes cannot hold ", bytes, " of pixels");
   if (page.colours == PHOTOMETRIC_YCBCR)
     TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
 }
