@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The long checks, before a release: every compiler that is here, every sanitizer on all tests,
-# every instruction set that the CPU has, clang-tidy, and the oldest and newest Debian.
-# Usage: ci_full.sh [JOB...]: compilers isas static pages offline sanitizers cuda tidy debian; all
+# every instruction set that the CPU has, other fuzzed files than every push tries, clang-tidy, and
+# the oldest and newest Debian.
+# Usage: ci_full.sh [JOB...]: compilers isas static pages offline sanitizers fuzz cuda tidy debian; all
 # unless told. At most 170 minutes on two cores. Needs root for `static`, `offline` and `debian`
 # (chroot, debootstrap). The last line is
 # `N passed, N failed`.
@@ -34,6 +35,8 @@ sanitizers() {
   job "thread sanitizer on the CUDA kernels" 1200 tools/sanitize.sh thread emulator
 }
 
+fuzz() { SOMA_FUZZ_SEED=0 job "fuzz the readers" 1200 tools/fuzz.sh 600; }
+
 cuda() {  # a binary that starts here, then every architecture; no card is needed
   if ! command -v nvcc > /dev/null && ! [ -x /usr/local/cuda/bin/nvcc ]; then
     echo "skipped cuda: no nvcc here"
@@ -62,7 +65,7 @@ debian() {
   done
 }
 
-for name in "${@:-compilers isas static pages offline sanitizers cuda tidy debian}"; do
+for name in "${@:-compilers isas static pages offline sanitizers fuzz cuda tidy debian}"; do
   for part in $name; do "$part"; done
 done
 closing_line

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of files one after the other under the address and undefined behaviour
 # sanitizers, from the files of tools/goldens/weights.py and tests/fuzz/fuzz_seeds.cpp. Usage:
-# fuzz.sh [SECONDS [READER ...]], of all readers together, 120 unless told. What it finds stays in
-# build-fuzz/. Needs clang 14 with libFuzzer; ends with `N passed, N failed`.
+# fuzz.sh [SECONDS [READER ...]], of all readers together, 120 unless told. Each run tries the same
+# files first; SOMA_FUZZ_SEED=0 draws others. What it finds stays in build-fuzz/. Needs clang 14 with
+# libFuzzer; ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-120}
@@ -34,6 +35,7 @@ readers=("${@:2}")
 passed=0 failed=0
 for reader in "${readers[@]}"; do
   if SOMA_READER=$reader $build/tests/fuzz/reader_fuzz -max_len=8192 -timeout=10 \
+    -seed="${SOMA_FUZZ_SEED:-1}" \
     -max_total_time=$(((seconds + ${#readers[@]} - 1) / ${#readers[@]})) -rss_limit_mb=1024 \
     -artifact_prefix="$build/$reader-" "$corpus/$reader" > "$build/$reader.log" 2>&1
   then
