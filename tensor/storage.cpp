@@ -19,7 +19,7 @@ namespace soma {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kLargeBlock = 1 << 20;  // from here on host blocks lie in the arena
+constexpr int64_t kLargeBlock = 1 << 16;  // from here on host blocks lie in the arena
 // AddressSanitizer watches the ends of blocks that malloc gave.
 #if defined(__SANITIZE_ADDRESS__)
 #define SOMA_FENCED 1

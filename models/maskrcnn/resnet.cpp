@@ -122,11 +122,8 @@ std::vector<std::vector<ResidualBlock::Options>> residual_stages(const ModelConf
 }
 
 ResNet::ResNet(const ModelConfig& config, Init& init) {
-  const ConvOptions stem{.stride = 2,
-                         .pad = 3,
-                         .relu = true,
-                         .norm = backbone_norm(config.norm),
-                         .eps = config.norm_eps};
+  const ConvOptions stem{
+      .stride = 2, .pad = 3, .norm = backbone_norm(config.norm), .eps = config.norm_eps};
   stem_ = make_stem(config.backbone_width, stem, init);
   for (const auto& stage : residual_stages(config)) {
     std::vector<ResidualBlock>& blocks = stages_.emplace_back();
@@ -146,7 +143,8 @@ void ResNet::freeze(int count) {
 }
 
 std::vector<Variable> ResNet::operator()(const Variable& images) const {
-  Variable x = max_pool2d(stem_(images), {3, 2, 1});
+  // The stem's ReLU is the pooling's, whose map is a quarter of its size.
+  Variable x = max_pool2d(stem_(images), {.kernel = 3, .stride = 2, .pad = 1, .relu = true});
   std::vector<Variable> features;
   for (const auto& stage : stages_) {
     for (const ResidualBlock& block : stage) x = block(x);

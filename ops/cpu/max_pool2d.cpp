@@ -24,6 +24,15 @@ void take_larger(const T* __restrict x, int64_t channels, uint8_t place, T* __re
 }
 
 template <bool kWinner, class T>
+void rectify(int64_t channels, T* __restrict best, uint8_t* __restrict winner) {
+  for (int64_t c = 0; c < channels; ++c) {
+    const auto value = widen(best[c]);
+    best[c] = value > 0 || value != value ? best[c] : T(0);
+    if constexpr (kWinner) winner[c] = value > 0 ? winner[c] : kNoPlace;
+  }
+}
+
+template <bool kWinner, class T>
 void pool_row(const PoolingGeometry& g, const T* image, int64_t out_row, T* out, uint8_t* winner) {
   const int64_t top = g.first_tap(out_row), bottom = g.last_tap(out_row, g.height);
   for (int64_t column = 0; column < g.out_width; ++column) {
@@ -41,6 +50,7 @@ void pool_row(const PoolingGeometry& g, const T* image, int64_t out_row, T* out,
         }
       }
     }
+    if (g.relu) rectify<kWinner>(g.channels, out, winner);
     out += g.channels;
     if constexpr (kWinner) winner += g.channels;
   }

@@ -30,6 +30,10 @@ struct Forward {
       best = value;
       place = k;
     }
+    if (p.relu && !(best > 0)) {
+      if (best == best) best = 0;
+      place = kNoPlace;
+    }
     out[i] = gpu::narrow<S>(best);
     if (winner != nullptr) winner[i] = static_cast<uint8_t>(place);
   }

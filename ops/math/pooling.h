@@ -1,14 +1,19 @@
 // The windows of a pooling op over NHWC maps.
 #pragma once
+#include <cstdint>
+
 #include "base/host_device.h"
 #include "tensor/shape.h"
 
 namespace soma {
 
+inline constexpr uint8_t kNoPlace = 255;  // of a window of at most 15 x 15
+
 struct PoolingGeometry {
   int64_t images, height, width, channels, out_height, out_width, kernel, stride, pad;
+  bool relu;
 
-  // Spec has kernel, stride and pad; x [N, H, W, C].
+  // Spec has kernel, stride, pad and relu; x [N, H, W, C].
   template <class Spec>
   PoolingGeometry(const Shape& x, const Shape& out, const Spec& spec)
       : images(x[0]),
@@ -19,7 +24,8 @@ struct PoolingGeometry {
         out_width(out[2]),
         kernel(spec.kernel),
         stride(spec.stride),
-        pad(spec.pad) {}
+        pad(spec.pad),
+        relu(spec.relu) {}
 
   // The taps [first, last) of the window at `out` that lie in [0, extent).
   HD int64_t first_tap(int64_t out) const {

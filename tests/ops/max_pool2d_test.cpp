@@ -31,9 +31,16 @@ Values naive_pool(const Tensor& x, const MaxPool2dSpec& spec) {
         best = std::max(best, values[static_cast<size_t>(((n * h + y) * w + at) * channels + c)]);
       }
     }
-    out.push_back(best);
+    out.push_back(spec.relu ? std::max(best, 0.0) : best);
   }
   return out;
+}
+
+// Values apart from each other and from the ReLU's kink.
+Tensor apart(const Shape& shape) {
+  const Tensor x = random_distinct(shape, 1);
+  for (int64_t i = 0; i < x.numel(); ++i) x.data<double>()[i] += 2.5e-3;
+  return x;
 }
 
 // The gradient of the sum of the output.
@@ -51,15 +58,17 @@ Values sum_gradient(const Tensor& x, const MaxPool2dSpec& spec) {
 TEST_CASE("max_pool2d") {
   for (const MaxPool2dSpec& spec :
        {MaxPool2dSpec{3, 2, 1}, MaxPool2dSpec{1, 2, 0}, MaxPool2dSpec{2, 2, 0},
-        MaxPool2dSpec{3, 1, 1}, MaxPool2dSpec{2, 3, 1}, MaxPool2dSpec{5, 2, 2}}) {
+        MaxPool2dSpec{3, 1, 1}, MaxPool2dSpec{2, 3, 1}, MaxPool2dSpec{5, 2, 2},
+        MaxPool2dSpec{3, 2, 1, true}, MaxPool2dSpec{1, 2, 0, true}}) {
     for (const Shape& shape :
          {Shape{0, 5, 5, 2}, Shape{1, 5, 6, 1}, Shape{2, 7, 5, 3}, Shape{1, 3, 3, 31},
           Shape{1, 4, 3, 32}, Shape{1, 3, 4, 33}, Shape{1, 3, 3, 0}}) {
       if (std::min(shape[1], shape[2]) + 2 * spec.pad < spec.kernel) continue;
       op_test({.op = "max_pool2d",
                .name = shape.to_string() + ", kernel " + std::to_string(spec.kernel) + ", stride " +
-                       std::to_string(spec.stride) + ", pad " + std::to_string(spec.pad),
-               .inputs = {random_distinct(shape, 1)},
+                       std::to_string(spec.stride) + ", pad " + std::to_string(spec.pad) +
+                       (spec.relu ? ", ReLU" : ""),
+               .inputs = {apart(shape)},
                .run = [spec](const auto& in) { return max_pool2d(in[0], spec); },
                .naive = [spec](const auto& in) { return naive_pool(in[0], spec); }});
     }
@@ -90,6 +99,18 @@ TEST_CASE("NaN wins wherever it stands, the last one of several") {
   }
   const Tensor two = Tensor::of<float>({1, 2, 2, 1}, {nan, 5, nan, 5});
   CHECK(sum_gradient(two, {2, 2, 0}) == Values{0, 0, 1, 0});
+}
+
+TEST_CASE("the ReLU keeps NaN and passes no gradient at 0 or below") {
+  const float nan = std::nanf("");
+  const Tensor x = Tensor::of<float>({1, 1, 4, 1}, {-1, 0, nan, 2});
+  const MaxPool2dSpec spec{1, 1, 0, true};
+  const std::vector<float> out = max_pool2d(x, spec).value().to_vector<float>();
+  CHECK(out[0] == 0);
+  CHECK(out[1] == 0);
+  CHECK(std::isnan(out[2]));
+  CHECK(out[3] == 2);
+  CHECK(sum_gradient(x, spec) == Values{0, 0, 0, 1});
 }
 
 TEST_CASE("max_pool2d has the same bits for any number of threads") {
