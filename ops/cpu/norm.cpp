@@ -21,13 +21,12 @@ constexpr int64_t kMaxBlockRows = 128;  // summed in f32 before f64 takes over
 
 // The rows of every segment in chunks.
 struct Chunks {
-  int64_t per_segment, grain, rows, channels;
+  int64_t count, grain, rows;  // of a segment
 
   explicit Chunks(const NormLayout& layout)
       : grain(std::max<int64_t>(1, kChunk / std::max<int64_t>(1, layout.channels))),
-        rows(layout.rows),
-        channels(layout.channels) {
-    per_segment = (rows + grain - 1) / grain;
+        rows(layout.rows) {
+    count = (rows + grain - 1) / grain;
   }
   int64_t rows_of(int64_t chunk) const { return std::min(grain, rows - chunk * grain); }
 };
@@ -38,8 +37,8 @@ void for_chunks(const NormLayout& layout, Body body) {
   const Chunks chunks(layout);
   const int64_t block =
       std::clamp<int64_t>(kBlock / std::max<int64_t>(1, layout.channels), 8, kMaxBlockRows);
-  parallel_for(layout.segments * chunks.per_segment, [&](int64_t task) {
-    const int64_t segment = task / chunks.per_segment, chunk = task % chunks.per_segment;
+  parallel_for(layout.segments * chunks.count, [&](int64_t task) {
+    const int64_t segment = task / chunks.count, chunk = task % chunks.count;
     const int64_t first = (segment * layout.rows + chunk * chunks.grain) * layout.channels;
     body(segment, task, first, Size{chunks.rows_of(chunk), layout.channels, block});
   });
@@ -52,8 +51,7 @@ void run_kernel(const Size& size, const Args& args) {
 
 // f64 [tasks, 2, channels]: a pair of per-channel results for every task.
 Tensor pairs_of_tasks(const NormLayout& layout) {
-  return Tensor::empty({layout.segments * Chunks(layout).per_segment, 2, layout.channels},
-                       DType::f64);
+  return Tensor::empty({layout.segments * Chunks(layout).count, 2, layout.channels}, DType::f64);
 }
 
 template <class T>
@@ -77,12 +75,8 @@ void join_moments(const Tensor& tasks, const NormLayout& layout, const NormOutpu
   parallel_chunks(layout.segments * layout.groups, 32, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t segment = i / layout.groups, channel = i % layout.groups * width;
-      JoinedMoments joined;
-      for (int64_t chunk = 0; chunk < chunks.per_segment; ++chunk) {
-        const double n = static_cast<double>(chunks.rows_of(chunk));
-        const double* at = pairs + (segment * chunks.per_segment + chunk) * 2 * channels + channel;
-        for (int64_t c = 0; c < width; ++c) joined.join(n, at[c], at[channels + c]);
-      }
+      const double* at = pairs + segment * chunks.count * 2 * channels + channel;
+      const JoinedMoments joined = join_chunks(chunks, at, channels, width);
       means[i] = joined.mean;
       variances[i] = joined.variance();
     }
@@ -171,10 +165,10 @@ class BackwardPass {
                                        affine(segment), masked ? masked + first : nullptr,
                                        scratch.data<T>(), sum, sum + size.channels});
     });
-    const int64_t per_segment = Chunks(layout_).per_segment, pair = 2 * layout_.channels;
+    const int64_t count = Chunks(layout_).count, pair = 2 * layout_.channels;
     for (int64_t task = 0; task < tasks.extent(0); ++task) {
       const double* from = tasks.data<double>() + task * pair;
-      double* to = sums(task / per_segment);
+      double* to = sums(task / count);
       for (int64_t i = 0; i < pair; ++i) to[i] += from[i];
     }
     for_groups(layout_, saved_.mean, saved_.variance, spec_.eps, [&](const Group& group) {

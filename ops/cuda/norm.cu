@@ -88,12 +88,8 @@ struct JoinMoments {
     const NormLayout& layout = chunks.layout;
     const int64_t channels = layout.channels, width = channels / layout.groups;
     const int64_t segment = i / layout.groups, channel = i % layout.groups * width;
-    JoinedMoments joined;
-    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
-      const double n = static_cast<double>(chunks.rows_of(chunk));
-      const double* at = pairs + (segment * chunks.count + chunk) * 2 * channels + channel;
-      for (int64_t c = 0; c < width; ++c) joined.join(n, at[c], at[channels + c]);
-    }
+    const double* at = pairs + segment * chunks.count * 2 * channels + channel;
+    const JoinedMoments joined = join_chunks(chunks, at, channels, width);
     mean[i] = joined.mean;
     variance[i] = joined.variance();
   }
