@@ -1,5 +1,5 @@
 // Fusion of boxes: examples computed by hand, the package that users know (goldens, made by
-// tools/goldens/box_fusion.py), a naive definition of NMS, ties.
+// tools/goldens/box_fusion.py), naive definitions of NMS and soft NMS, ties.
 #include "ensemble/box_fusion.h"
 
 #include <doctest/doctest.h>
@@ -35,6 +35,42 @@ double iou_of(const std::array<float, 4>& a, const std::array<float, 4>& b) {
   if (w <= 0 || h <= 0) return 0;
   const auto area = [](const auto& x) { return (double{x[2]} - x[0]) * (double{x[3]} - x[1]); };
   return w * h / (area(a) + area(b) - w * h);
+}
+
+// Up to 89 boxes of two classes with many equal scores; one in eight is much wider, higher or both.
+std::vector<ScoredBox> random_boxes(Random& random) {
+  std::vector<ScoredBox> boxes;
+  for (uint32_t i = random.below(90); i > 0; --i) {
+    const auto x = static_cast<float>(random.below(60)), y = static_cast<float>(random.below(30));
+    const float wider = random.below(8) == 0 ? 20 : 1, higher = random.below(8) == 0 ? 5 : 1;
+    boxes.push_back({{x, y, x + wider * static_cast<float>(1 + random.below(12)), y + higher * 8},
+                     static_cast<float>(1 + random.below(5)) / 5,
+                     static_cast<int32_t>(random.below(2)),
+                     0});
+  }
+  return boxes;
+}
+
+// Every box against all that were kept before: the rows of each heap.
+std::vector<std::vector<int32_t>> naive_nms(const std::vector<ScoredBox>& boxes, double iou) {
+  std::vector<int32_t> rest;
+  std::vector<std::vector<int32_t>> heaps;
+  for (size_t i = 0; i < boxes.size(); ++i) rest.push_back(static_cast<int32_t>(i));
+  const auto box_of = [&](int32_t row) { return boxes[static_cast<size_t>(row)]; };
+  std::stable_sort(rest.begin(), rest.end(),
+                   [&](int32_t a, int32_t b) { return box_of(a).score > box_of(b).score; });
+  for (const int32_t row : rest) {
+    size_t best = heaps.size();
+    double most = iou;
+    for (size_t k = 0; k < heaps.size(); ++k) {
+      if (box_of(heaps[k][0]).class_index != box_of(row).class_index) continue;
+      const double here = iou_of(box_of(row).box, box_of(heaps[k][0]).box);
+      if (here > most) best = k, most = here;
+    }
+    if (best == heaps.size()) heaps.emplace_back();
+    heaps[best].push_back(row);
+  }
+  return heaps;
 }
 
 }  // namespace
@@ -113,6 +149,26 @@ TEST_CASE("classes are joined apart, or together under the best one's name") {
   }
 }
 
+TEST_CASE("scores of any size rank, equal ones by place") {
+  std::vector<ScoredBox> boxes;
+  for (const float score : {1e-30f, 0.5f, 3.0f, 1e-7f, 1e20f, 0.5f, 1e-38f, 0.50001f})
+    boxes.push_back({{0, 0, 1, 1}, score, 0, 0});
+  const auto found = fuse_boxes(boxes, by(Fusion::nms), kOne, 0);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].members == std::vector<int32_t>{4, 2, 7, 1, 5, 3, 0, 6});
+}
+
+TEST_CASE("wbf's results stand by their new scores") {
+  const std::vector<ScoredBox> boxes = {{{0, 0, 10, 10}, 0.9f, 0, 0},
+                                        {{0, 0, 10, 10}, 0.1f, 0, 1},
+                                        {{50, 0, 60, 10}, 0.8f, 0, 0},
+                                        {{50, 0, 60, 10}, 0.8f, 0, 1}};
+  const auto found = fuse_boxes(boxes, by(Fusion::wbf), kTwo, 0);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].members == std::vector<int32_t>{2, 3});
+  CHECK(found[1].score == doctest::Approx(0.5));
+}
+
 TEST_CASE("a tie everywhere: the first place wins, each way") {
   const std::vector<ScoredBox> same(5, {{2, 3, 8, 9}, 0.5f, 0, 0});
   for (const Fusion fusion : {Fusion::nms, Fusion::nmw, Fusion::wbf}) {
@@ -129,36 +185,36 @@ TEST_CASE("a tie everywhere: the first place wins, each way") {
 
 TEST_CASE("nms of random boxes is the naive one's, heaps by the greatest IoU") {
   Random random(3, RandomUse::test);
+  for (const double iou : {0.0, 0.1, 0.4, 0.9})
+    for (int round = 0; round < 60; ++round) {
+      const std::vector<ScoredBox> boxes = random_boxes(random);
+      const auto heaps = naive_nms(boxes, iou);
+      const auto found = fuse_boxes(boxes, by(Fusion::nms, iou), kOne, 0);
+      REQUIRE(found.size() == heaps.size());
+      for (size_t k = 0; k < heaps.size(); ++k) CHECK(found[k].members == heaps[k]);
+    }
+}
+
+TEST_CASE("soft nms of random boxes is the naive one's") {
+  Random random(4, RandomUse::test);
   for (int round = 0; round < 60; ++round) {
-    std::vector<ScoredBox> boxes;
-    for (uint32_t i = random.below(90); i > 0; --i) {
-      const auto x = static_cast<float>(random.below(60)), y = static_cast<float>(random.below(9));
-      boxes.push_back({{x, y, x + 1 + static_cast<float>(random.below(12)), y + 8},
-                       static_cast<float>(1 + random.below(5)) / 5,
-                       static_cast<int32_t>(random.below(2)),
-                       0});
-    }
-    std::vector<int32_t> rest, kept;
-    std::vector<std::vector<int32_t>> heaps;
-    for (size_t i = 0; i < boxes.size(); ++i) rest.push_back(static_cast<int32_t>(i));
-    std::stable_sort(rest.begin(), rest.end(), [&](int32_t a, int32_t b) {
-      return boxes[static_cast<size_t>(a)].score > boxes[static_cast<size_t>(b)].score;
-    });
-    for (const int32_t row : rest) {
-      const ScoredBox& box = boxes[static_cast<size_t>(row)];
-      size_t best = kept.size();
-      double most = 0.4;
-      for (size_t k = 0; k < kept.size(); ++k) {
-        const ScoredBox& other = boxes[static_cast<size_t>(kept[k])];
-        const double here = iou_of(box.box, other.box);
-        if (other.class_index == box.class_index && here > most) best = k, most = here;
+    const std::vector<ScoredBox> boxes = random_boxes(random);
+    std::vector<double> scores;
+    for (const ScoredBox& box : boxes) scores.push_back(box.score);
+    const auto found = fuse_boxes(boxes, by(Fusion::soft_nms), kOne, 0.05);
+    for (const FusedBox& one : found) {
+      const auto best =
+          static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+      CHECK(one.members == std::vector<int32_t>{static_cast<int32_t>(best)});
+      CHECK(one.score == doctest::Approx(scores[best]));
+      scores[best] = 0;
+      for (size_t i = 0; i < boxes.size(); ++i) {
+        if (boxes[i].class_index != boxes[best].class_index) continue;
+        const double shared = iou_of(boxes[i].box, boxes[best].box);
+        scores[i] *= std::exp(-shared * shared / 0.5);
       }
-      if (best == kept.size()) kept.push_back(row), heaps.emplace_back();
-      heaps[best].push_back(row);
     }
-    const auto found = fuse_boxes(boxes, by(Fusion::nms, 0.4), kOne, 0);
-    REQUIRE(found.size() == kept.size());
-    for (size_t k = 0; k < kept.size(); ++k) CHECK(found[k].members == heaps[k]);
+    for (const double left : scores) CHECK(left <= 0.05);
   }
 }
 
