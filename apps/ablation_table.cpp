@@ -2,11 +2,11 @@
 
 #include <array>
 #include <charconv>
-#include <numeric>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "base/quantile.h"
 #include "base/read_file.h"
 #include "data/csv.h"
 #include "evaluation/bootstrap.h"
@@ -19,9 +19,8 @@ struct Mean {
   std::pair<double, double> interval{};
 };
 
-Mean mean_of(const std::vector<double>& values) {
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return {sum / static_cast<double>(values.size()), bootstrap_interval(values)};
+Mean with_interval(const std::vector<double>& values) {
+  return {mean_of(values), bootstrap_interval(values)};
 }
 
 using Rows = std::vector<std::optional<RowScores>>;
@@ -35,7 +34,7 @@ std::optional<Mean> gain_of(const AblationPlan& plan, const Rows& rows, size_t r
         " were scored on other images; remove the folder of rows");
   std::vector<double> gains;
   for (size_t i = 0; i < own.scores.size(); ++i) gains.push_back(own.scores[i] - other.scores[i]);
-  return mean_of(gains);
+  return with_interval(gains);
 }
 
 std::string between(const Mean& mean) {
@@ -95,7 +94,7 @@ std::string ablation_markdown(const AblationPlan& plan, const Rows& rows) {
     cells.insert(cells.end(), row.cells.begin(), row.cells.end());
     const std::optional<Mean> gain = gain_of(plan, rows, r);
     const std::optional<Mean> mean =
-        rows[r] ? std::optional(mean_of(rows[r]->scores)) : std::nullopt;
+        rows[r] ? std::optional(with_interval(rows[r]->scores)) : std::nullopt;
     cells.push_back(mean ? decimals(mean->value, 3) : "");
     cells.push_back(mean ? between(*mean) : "");
     cells.push_back(row.against);
@@ -117,7 +116,7 @@ std::string ablation_json(const AblationPlan& plan, const Rows& rows) {
         {"row", row.name}, {"table", row.table}, {"cells", cells}, {"models", row.models}};
     if (rows[r]) {
       images = rows[r]->ids.size();
-      const Mean mean = mean_of(rows[r]->scores);
+      const Mean mean = with_interval(rows[r]->scores);
       entry.set("kaggle", mean.value);
       entry.set("kaggle_interval", std::array{mean.interval.first, mean.interval.second});
     }

@@ -4,6 +4,7 @@
 
 #include "apps/predictions.h"
 #include "base/check.h"
+#include "base/quantile.h"
 #include "data/split.h"
 #include "evaluation/bootstrap.h"
 
@@ -53,13 +54,10 @@ std::vector<FoldScore> score_folds(std::span<const HeldOut> folds, const KaggleS
   std::vector<FoldScore> result;
   for (const HeldOut& fold : folds) {
     std::vector<double> scores;
-    double sum = 0;
-    for (size_t i = fold.first; i < fold.first + fold.count; ++i) {
+    for (size_t i = fold.first; i < fold.first + fold.count; ++i)
       scores.push_back(all.images[i].score);
-      sum += scores.back();
-    }
-    result.push_back({fold.fold, std::ssize(scores), fold.models,
-                      sum / static_cast<double>(scores.size()), bootstrap_interval(scores)});
+    result.push_back(
+        {fold.fold, std::ssize(scores), fold.models, mean_of(scores), bootstrap_interval(scores)});
   }
   return result;
 }

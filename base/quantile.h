@@ -1,7 +1,10 @@
-// Quantiles of numbers.
+// Quantiles and means of numbers.
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <numeric>
+#include <span>
 #include <vector>
 
 namespace soma {
@@ -21,6 +24,12 @@ inline double upper_median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+// NaN without values.
+inline double mean_of(std::span<const double> values) {
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 }  // namespace soma

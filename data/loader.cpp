@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
-#include "base/random.h"
+#include "base/shuffle.h"
 #include "data/copy_paste.h"
 #include "data/image_io.h"
 #include "data/preprocess.h"
@@ -196,7 +196,7 @@ std::vector<int64_t> Loader::samples_of(int64_t iteration) {
   return indices;
 }
 
-// The shuffle (Fisher and Yates) of an epoch; the two latest are kept.
+// The shuffle of an epoch; the two latest are kept.
 std::shared_ptr<const std::vector<int64_t>> Loader::order(int64_t epoch) {
   const std::lock_guard lock(cache_mutex_);
   auto& kept = orders_[epoch];
@@ -204,8 +204,7 @@ std::shared_ptr<const std::vector<int64_t>> Loader::order(int64_t epoch) {
     std::vector<int64_t> shuffled(dataset_.samples.size());
     std::iota(shuffled.begin(), shuffled.end(), 0);
     Random random(seed_, RandomUse::shuffle, static_cast<uint32_t>(epoch));
-    for (size_t i = shuffled.size(); i > 1; --i)
-      std::swap(shuffled[i - 1], shuffled[random.below(static_cast<uint32_t>(i))]);
+    shuffle(shuffled, random);
     kept = std::make_shared<const std::vector<int64_t>>(std::move(shuffled));
   }
   const auto result = kept;

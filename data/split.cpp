@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/check.h"
-#include "base/random.h"
+#include "base/shuffle.h"
 
 namespace soma {
 namespace {
@@ -15,9 +15,7 @@ namespace {
 std::vector<size_t> shuffled(size_t count, Random& random) {
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
-  for (size_t i = count; i > 1; --i) {
-    std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
-  }
+  shuffle(order, random);
   return order;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -114,15 +113,18 @@ std::vector<ClassStatistics> class_statistics(const Dataset& data,
   return classes;
 }
 
-Quantiles quantiles_of_all(const std::vector<ImageStatistics>& images, uint32_t Cell::*number) {
+Quantiles quantiles_of_all(const std::vector<ImageStatistics>& images, int64_t cells,
+                           uint32_t Cell::*number) {
   std::vector<double> values;
+  values.reserve(static_cast<size_t>(cells));
   for (const ImageStatistics& image : images)
     for (const Cell& cell : image.cells) values.push_back(cell.*number);
   return quantiles_of(std::move(values));
 }
 
-SuggestedAnchors anchors_for(const std::vector<ImageStatistics>& images) {
+SuggestedAnchors anchors_for(const std::vector<ImageStatistics>& images, int64_t cells) {
   std::vector<PixelBox> boxes;
+  boxes.reserve(static_cast<size_t>(cells));
   for (const ImageStatistics& image : images)
     for (const Cell& cell : image.cells) boxes.push_back({0, 0, cell.width, cell.height});
   return suggest_anchors(boxes);
@@ -133,11 +135,9 @@ SuggestedAnchors anchors_for(const std::vector<ImageStatistics>& images) {
 Quantiles quantiles_of(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return {values.front(),         quantile(values, 0.05),
-          quantile(values, 0.25), quantile(values, 0.5),
-          quantile(values, 0.75), quantile(values, 0.95),
-          values.back(),          sum / static_cast<double>(values.size())};
+  return {values.front(),        quantile(values, 0.05), quantile(values, 0.25),
+          quantile(values, 0.5), quantile(values, 0.75), quantile(values, 0.95),
+          values.back(),         mean_of(values)};
 }
 
 DataStatistics data_statistics(const Dataset& data) {
@@ -161,14 +161,14 @@ DataStatistics data_statistics(const Dataset& data) {
   result.images = std::ssize(images);
   result.sizes = count_sizes(data);
   result.classes = class_statistics(data, images);
-  result.areas = quantiles_of_all(images, &Cell::area);
-  result.box_widths = quantiles_of_all(images, &Cell::width);
-  result.box_heights = quantiles_of_all(images, &Cell::height);
+  result.areas = quantiles_of_all(images, result.instances, &Cell::area);
+  result.box_widths = quantiles_of_all(images, result.instances, &Cell::width);
+  result.box_heights = quantiles_of_all(images, result.instances, &Cell::height);
   result.per_image = quantiles_of(per_image);
   if (covered > 0) {
     result.overlap_share = static_cast<double>(covered_twice) / static_cast<double>(covered);
   }
-  result.anchors = anchors_for(images);
+  result.anchors = anchors_for(images, result.instances);
   return result;
 }
 

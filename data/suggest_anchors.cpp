@@ -65,6 +65,7 @@ AnchorFit anchor_fit(std::span<const PixelBox> boxes, std::span<const double> si
 SuggestedAnchors suggest_anchors(std::span<const PixelBox> boxes, int levels, int ratio_count) {
   check(levels >= 1 && ratio_count >= 1, "suggest_anchors", "needs a level and a ratio or more");
   std::vector<double> sizes, ratios;
+  sizes.reserve(boxes.size()), ratios.reserve(boxes.size());
   for (const PixelBox& box : boxes) {
     if (box.width <= 0 || box.height <= 0) continue;
     const double width = static_cast<double>(box.width), height = static_cast<double>(box.height);

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "base/random.h"
+#include "base/shuffle.h"
 #include "base/text.h"
 
 namespace soma::emulator {
@@ -173,9 +173,7 @@ std::vector<uint32_t> order_of(size_t count, const Settings& settings, uint64_t 
   if (settings.order == Order::descending) std::reverse(order.begin(), order.end());
   if (settings.order == Order::shuffled) {
     Random random(settings.seed ^ salt << 20, RandomUse::shuffle, static_cast<uint32_t>(count));
-    for (size_t i = count; i > 1; --i) {
-      std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
-    }
+    shuffle(order, random);
   }
   return order;
 }

@@ -227,8 +227,8 @@ std::vector<RankedRow> rank_boxes(std::span<const ScoredBox> boxes,
   order.reserve(boxes.size());
   for (size_t i = 0; i < boxes.size(); ++i) {
     if (!usable(boxes[i])) continue;
-    const double factor = weights[static_cast<size_t>(boxes[i].source)] / largest;
-    order.push_back({static_cast<int32_t>(i), boxes[i].score * factor});
+    const double score = boxes[i].score * (weights[static_cast<size_t>(boxes[i].source)] / largest);
+    if (score > 0) order.push_back({static_cast<int32_t>(i), score});  // tiny ones may fall to 0
   }
   sort_by_score(order);
   return order;

@@ -68,7 +68,8 @@ class BoxGrid {
 
   // Calls visit(number, box) for all that stand in `layer` and whose IoU with `box` is above `iou`,
   // once each, and for some others. The IoU of two boxes is at most that of their sides, which
-  // limits how far apart these begin.
+  // limits how far apart these begin (where `iou` is 0, only the others' sizes do: x / 0 is no
+  // limit).
   template <class Visit>
   void near(const WideBox& box, int32_t layer, double iou, Visit visit) const {
     const double least = std::max(iou - 1e-6, 0.0);  // rounding leaves none out

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "base/quantile.h"
 #include "evaluation/bootstrap.h"
 #include "evaluation/kaggle_score.h"
 
@@ -12,10 +13,6 @@ namespace soma {
 namespace {
 
 constexpr size_t kMiddle = kTrials / 2;  // 0.5: where no image chooses, and of equals
-
-double mean_of(std::span<const double> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
 
 // The trial with the best sum over the images that `counts` allows.
 template <class Counts>

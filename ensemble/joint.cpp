@@ -42,12 +42,7 @@ class Ground {
   Tensor carry(const Tensor& boxes, const Ground& to) const {
     if (same_as(to)) return boxes;
     const Tensor moved = on_host(boxes).clone();
-    for (int64_t i = 0; i < moved.numel(); i += 4) {
-      std::array<float, 4> box{};
-      std::copy_n(moved.data<float>() + i, 4, box.begin());
-      box = to.from_image(to_image(box));
-      std::copy_n(box.begin(), 4, moved.data<float>() + i);
-    }
+    change_boxes(moved, [&](const auto& box) { return to.from_image(to_image(box)); });
     return moved.to(boxes.device());
   }
 
@@ -237,13 +232,7 @@ SoftDetections detect_together(std::span<const Branch> branches, const TestConfi
   // On the CPU the rows share the network's memory, and boxes are written below.
   SoftDetections result = {rows(found.boxes).clone(), rows(found.scores), rows(found.label),
                            on_host(joint.masks(found))};
-  for (int64_t i = 0; i < count; ++i) {
-    float* corners = result.boxes.data<float>() + 4 * i;
-    std::array<float, 4> box{};
-    std::copy_n(corners, 4, box.begin());
-    box = joint.grounds[0].to_image(box);
-    std::copy_n(box.begin(), 4, corners);
-  }
+  change_boxes(result.boxes, [&](const auto& box) { return joint.grounds[0].to_image(box); });
   return result;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
@@ -11,7 +10,7 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/quantile.h"
-#include "base/random.h"
+#include "base/shuffle.h"
 #include "evaluation/bootstrap.h"
 #include "evaluation/kaggle_score.h"
 
@@ -50,8 +49,7 @@ class Scorer {
   }
 
   double mean(std::span<const size_t> places, const Thresholds& at) {
-    const std::vector<double> all = scores(places, at);
-    return std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
+    return mean_of(scores(places, at));
   }
 
  private:
@@ -155,8 +153,7 @@ std::vector<int> deal_folds(std::span<const TuningImage> images, int folds, uint
   std::vector<size_t> order(images.size());
   std::iota(order.begin(), order.end(), size_t{0});
   Random random(seed, RandomUse::shuffle);
-  for (size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
+  shuffle(order, random);
   std::vector<int> kinds;
   for (const TuningImage& image : images) kinds.push_back(frequent_class(image.truths));
   std::stable_sort(order.begin(), order.end(),
@@ -187,10 +184,7 @@ Tuning tune_thresholds(std::span<const TuningImage> images, const TuningPlan& pl
                               without = scorer.scores(held_out, plan.start);
     for (size_t i = 0; i < held_out.size(); ++i) gains.push_back(with[i] - without[i]);
   }
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  result.gain = gains.empty() ? nan
-                              : std::accumulate(gains.begin(), gains.end(), 0.0) /
-                                    static_cast<double>(gains.size());
+  result.gain = mean_of(gains);
   result.interval = bootstrap_interval(gains, plan.seed);
   return result;
 }

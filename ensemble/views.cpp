@@ -113,13 +113,12 @@ void mask_out_of_view(const float* mask, int64_t size, const View& view, float* 
 SoftDetections out_of_view(const SoftDetections& found, const View& view, int64_t height,
                            int64_t width) {
   const int64_t count = found.scores.extent(0), size = found.probabilities.extent(1);
-  SoftDetections result = {Tensor::empty_like(found.boxes), found.scores, found.label,
+  SoftDetections result = {found.boxes.clone(), found.scores, found.label,
                            Tensor::empty_like(found.probabilities)};
+  change_boxes(result.boxes, [&](const std::array<float, 4>& box) {
+    return out_of_view(box, view, height, width);
+  });
   for (int64_t i = 0; i < count; ++i) {
-    std::array<float, 4> box{};
-    std::copy_n(found.boxes.data<float>() + 4 * i, 4, box.begin());
-    box = out_of_view(box, view, height, width);
-    std::copy_n(box.begin(), 4, result.boxes.data<float>() + 4 * i);
     mask_out_of_view(found.probabilities.data<float>() + i * size * size, size, view,
                      result.probabilities.data<float>() + i * size * size);
   }

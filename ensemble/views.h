@@ -2,6 +2,7 @@
 // for boxes and for the masks that span them. A view transposes, then flips left to right, then top
 // to bottom; it never resamples: its scale only asks the network for another input size.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <string>
@@ -34,6 +35,17 @@ std::array<float, 4> out_of_view(std::array<float, 4> box, const View& view, int
 // Masks f32 [S, S] on such boxes; `out` is another place.
 void mask_into_view(const float* mask, int64_t size, const View& view, float* out);
 void mask_out_of_view(const float* mask, int64_t size, const View& view, float* out);
+
+// Puts change(box) in the place of every box of f32 [..., 4], on the host.
+template <class Change>
+void change_boxes(const Tensor& boxes, Change change) {
+  for (int64_t i = 0; i < boxes.numel(); i += 4) {
+    float* corners = boxes.data<float>() + i;
+    const std::array<float, 4> changed =
+        change(std::array<float, 4>{corners[0], corners[1], corners[2], corners[3]});
+    std::copy(changed.begin(), changed.end(), corners);
+  }
+}
 
 // A view's detections (boxes in its pixels) as they stand in the image.
 SoftDetections out_of_view(const SoftDetections& found, const View& view, int64_t height,

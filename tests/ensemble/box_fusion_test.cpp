@@ -273,6 +273,8 @@ TEST_CASE("nothing in, nothing out; what is no box is left out; wrong weights ar
   for (const Fusion fusion : {Fusion::nms, Fusion::soft_nms, Fusion::nmw, Fusion::wbf}) {
     CHECK(fuse_boxes({}, by(fusion), kOne, 0).empty());
     CHECK(fuse_boxes(bad, by(fusion), kOne, 0).empty());
+    const std::vector<ScoredBox> faint(2, {{0, 0, 5, 5}, 1e-45f, 0, 1});  // by its weight: 0
+    CHECK(fuse_boxes(faint, by(fusion), std::vector<double>{1, 1e-300}, 0).empty());
     CHECK_THROWS_AS(fuse_boxes(kThree, by(fusion), kOne, 0), Error);
     CHECK_THROWS_AS(fuse_boxes(kThree, by(fusion), std::vector<double>{1, 0}, 0), Error);
   }

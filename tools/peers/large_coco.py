@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Draws a COCO file of LIVECell's size (a million polygons, about 1 GB) and tells the memory that
-soma takes to read it: VmHWM, all its pages, and RssAnon, those that it shares with no file.
+"""Draws a COCO file of LIVECell's size (a million polygons of 8 classes, about 1 GB) and tells the
+memory that soma takes with it: VmHWM, all its pages, and RssAnon, those that it shares with no
+file. A small network is trained twice, on few images as well, which tells its own part.
 
 Example: large_coco.py build/soma --annotations 1018576
 """
@@ -13,7 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-WIDTH, HEIGHT, POINTS = 704, 520, 60
+WIDTH, HEIGHT, POINTS, CLASSES = 704, 520, 60, 8
+FEW = 32  # images
+# Two iterations of a network that takes little, of crops.
+TRAINING = ("model.preset=cells", "model.backbone=resnet18", "model.backbone_width=16",
+            "model.fpn_channels=32", "model.box_channels=64", "model.mask_channels=32",
+            "train.iterations=2", "train.rois=32", "train.batch=1", "input.crop=128",
+            "train.eval_images=4")
 
 
 def segmentation(random, angles):
@@ -36,11 +43,13 @@ def draw(folder, images, annotations):
                 os.link(folder / "0.png", folder / f"{i}.png")
             out.write(f'{"," * (i > 0)}{{"id": {i}, "width": {WIDTH}, "height": {HEIGHT}, '
                       f'"file_name": "{i}.png"}}')
-        out.write('], "categories": [{"id": 1, "name": "cell"}], "annotations": [')
+        classes = ", ".join(f'{{"id": {c}, "name": "line {c}"}}' for c in range(1, CLASSES + 1))
+        out.write(f'], "categories": [{classes}], "annotations": [')
         shapes = [segmentation(random, angles) for _ in range(5000)]
         for i in range(annotations):
-            out.write(f'{"," * (i > 0)}{{"id": {i}, "image_id": {i % images}, "category_id": 1, '
-                      f'"iscrowd": 0, "area": 300.5, {shapes[i % len(shapes)]}}}')
+            out.write(f'{"," * (i > 0)}{{"id": {i}, "image_id": {i % images}, '
+                      f'"category_id": {1 + i % images % CLASSES}, "iscrowd": 0, '
+                      f'"area": 300.5, {shapes[i % len(shapes)]}}}')
         out.write("]}")
     return path
 
@@ -70,19 +79,27 @@ def main():
     parser.add_argument("soma", help="the program")
     parser.add_argument("--images", type=int, default=3188)
     parser.add_argument("--annotations", type=int, default=1018576)
-    parser.add_argument("--runs", type=int, default=3, help="of show, stats and convert")
     args = parser.parse_args()
     program = Path(args.soma).resolve()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = draw(folder, args.images, args.annotations)
+        path, few = folder / "large.json", folder / "few" / "large.json"
+        few.parent.mkdir()
+        draw(folder, args.images, args.annotations)
+        draw(few.parent, FEW, FEW * args.annotations // args.images)
+        nothing = folder / "nothing.json"
+        nothing.write_text("[]")
         print(f"{path.stat().st_size / 1e6:.0f} MB, {args.annotations} annotations")
         # The first does nothing with what it read.
-        for words in (("show", "--data", path, "--ids", "0", "--out", folder / "out"),
-                      ("stats", "--data", path), ("convert", path, folder / "out.csv"))[: args.runs]:
-            peak = peak_of(program, *words)
-            print(f"{words[0]:8} VmHWM {peak['VmHWM']:.0f} MiB, private (RssAnon) "
-                  f"{peak['RssAnon']:.0f} MiB")
+        for what, *words in (("show", "--data", path, "--ids", "0", "--out", folder / "out"),
+                             ("stats", "--data", path),
+                             ("convert", path, folder / "out.csv"),
+                             ("eval", "--data", path, "--predictions", nothing),
+                             ("train", "--data", path, "--out", folder / "run", *TRAINING),
+                             ("train", "--data", few, "--out", folder / "few/run", *TRAINING)):
+            peak = peak_of(program, what, *words)
+            print(f"{what:8} VmHWM {peak['VmHWM']:.0f} MiB, private (RssAnon) "
+                  f"{peak['RssAnon']:.0f} MiB{', few images' * (few in words)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
 Each model sees the same cells, moved by a few pixels, with scores of its own and some false finds.
 soma's times are those of the call alone, as the package's are: its functions are called once before.
-The two take turns, and the least time of each counts: that which other programs disturbed least. The
-package's are times of the processor, since its calls take so long that they are interrupted.
+The two take turns, and the least time of each counts: that which other programs disturbed least.
+The package's are times of the processor, since calls that long are interrupted.
 
 Usage: time_box_fusion.py BENCH_BOX_FUSION [--models 5] [--boxes 1000] [--rounds 5]
 """
