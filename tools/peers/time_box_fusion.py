@@ -2,9 +2,10 @@
 """Times joining the boxes of several models beside ensemble-boxes (PyPI), on the same drawn boxes.
 
 Each model sees the same cells, moved by a few pixels, with scores of its own and some false finds.
-soma's times are those of the call alone, as the package's are: its functions are called once before.
-The two take turns, and the least time of each counts: that which other programs disturbed least.
-The package's are times of the processor, since calls that long are interrupted.
+soma's times are those of the call alone, as the package's are: its functions are called once
+before, which also shows that both leave equally many boxes. The two take turns, and the least time
+of each counts: that which other programs disturbed least. The package's are times of the processor,
+since calls that long are interrupted.
 
 Usage: time_box_fusion.py BENCH_BOX_FUSION [--models 5] [--boxes 1000] [--rounds 5]
 """
@@ -54,13 +55,14 @@ def main():
     boxes, scores, labels = ([list(part) for part in side] for side in zip(*found))
     boxes = [np.array(one) / SIDE for one in boxes]
     ours, theirs = {way: [] for way in ways}, {way: [] for way in ways}
-    for way, function in ways.items():
-        function(boxes, scores, labels, **settings[way])
+    left = {way: len(function(boxes, scores, labels, **settings[way])[0])
+            for way, function in ways.items()}
     for _ in range(args.rounds):
         answer = subprocess.run([args.bench, "20"], input="\n".join(lines), text=True, check=True,
                                 capture_output=True).stdout
-        for line in answer.splitlines():
-            ours[line.split()[0]].append(float(line.split()[2]))
+        for way, count, milliseconds in map(str.split, answer.splitlines()):
+            assert int(count) == left[way], f"{way}: {count} boxes are left, not {left[way]}"
+            ours[way].append(float(milliseconds))
         for way, function in ways.items():
             end = time.perf_counter() + SECONDS
             while time.perf_counter() < end:
