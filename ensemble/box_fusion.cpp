@@ -8,19 +8,12 @@
 #include <utility>
 
 #include "base/check.h"
-#include "ensemble/box_grid.h"
+#include "masks/box_grid.h"
 
 namespace soma {
 namespace {
 
 WideBox wide(const std::array<float, 4>& box) { return {box[0], box[1], box[2], box[3]}; }
-double area(const WideBox& box) { return (box.x1 - box.x0) * (box.y1 - box.y0); }
-
-double overlap(const WideBox& a, const WideBox& b) {
-  const double width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0);
-  const double height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
-  return std::max(width, 0.0) * std::max(height, 0.0);
-}
 
 double iou(const WideBox& a, const WideBox& b) {
   const double common = overlap(a, b);

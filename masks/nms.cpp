@@ -1,51 +1,16 @@
 #include "masks/nms.h"
 
-#include <algorithm>
-#include <map>
 #include <numeric>
 
 #include "base/check.h"
+#include "masks/box_grid.h"
 
 namespace soma {
 namespace {
 
-// Masks that stay, found again by the squares of a grid that their bounds touch.
-class Kept {
- public:
-  explicit Kept(int64_t cell) : cell_(cell) {}
-
-  void add(size_t place, const PixelBox& box) {
-    for_each_square(box, [&](std::vector<size_t>& square) { square.push_back(place); });
-  }
-
-  // The places whose squares the box touches, ascending, each once.
-  std::vector<size_t> near(const PixelBox& box) {
-    std::vector<size_t> found;
-    for_each_square(box, [&](const std::vector<size_t>& square) {
-      found.insert(found.end(), square.begin(), square.end());
-    });
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
-    return found;
-  }
-
- private:
-  template <class Visit>
-  void for_each_square(const PixelBox& box, Visit visit) {
-    for (int64_t y = box.y / cell_; y <= (box.y + box.height - 1) / cell_; ++y)
-      for (int64_t x = box.x / cell_; x <= (box.x + box.width - 1) / cell_; ++x)
-        visit(squares_[{y, x}]);
-  }
-
-  int64_t cell_;
-  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> squares_;
-};
-
-// About the size of a mask, so that few squares hold few masks each.
-int64_t cell_of(const std::vector<PixelBox>& boxes) {
-  int64_t sum = 0;
-  for (const PixelBox& box : boxes) sum += box.width + box.height;
-  return std::max<int64_t>(8, boxes.empty() ? 0 : sum / (2 * std::ssize(boxes)));
+WideBox wide(const PixelBox& box) {
+  const auto x = static_cast<double>(box.x), y = static_cast<double>(box.y);
+  return {x, y, x + static_cast<double>(box.width), y + static_cast<double>(box.height)};
 }
 
 }  // namespace
@@ -54,23 +19,32 @@ std::vector<size_t> suppress_masks(std::span<const Rle> masks, std::span<const s
                                    const Strength& strength) {
   std::vector<size_t> owner(masks.size()), rank(masks.size());
   std::iota(owner.begin(), owner.end(), size_t{0});
-  std::vector<PixelBox> boxes;
-  for (const Rle& mask : masks) boxes.push_back(bounds(mask));
-  Kept kept(cell_of(boxes));
+  std::vector<WideBox> boxes, solid;
+  for (const Rle& mask : masks) {
+    boxes.push_back(wide(bounds(mask)));
+    if (area(boxes.back()) > 0) solid.push_back(boxes.back());
+  }
+  BoxGrid grid(solid, 1);
+  std::vector<size_t> kept;  // places, by their numbers in the grid
   for (size_t r = 0; r < order.size(); ++r) {
     const size_t place = order[r];
+    const WideBox& own = boxes[place];
     rank[place] = r;
-    if (boxes[place].width == 0) continue;
+    if (area(own) == 0) continue;
     double greatest = 0;
-    for (const size_t rival : kept.near(boxes[place])) {
+    grid.near(own, 0, 0, [&](int32_t number, const WideBox& box) {
+      if (overlap(box, own) == 0) return;
+      const size_t rival = kept[static_cast<size_t>(number)];
       const int64_t both = intersection(masks[place], masks[rival]);
       const double here = both > 0 ? strength(place, rival, both) : 0;
       const bool earlier = owner[place] != place && rank[rival] < rank[owner[place]];
-      if (here <= 0 || here < greatest || (here == greatest && !earlier)) continue;
+      if (here <= 0 || here < greatest || (here == greatest && !earlier)) return;
       greatest = here;
       owner[place] = rival;
-    }
-    if (owner[place] == place) kept.add(place, boxes[place]);
+    });
+    if (owner[place] != place) continue;
+    grid.add(own, 0);
+    kept.push_back(place);
   }
   return owner;
 }

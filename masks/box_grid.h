@@ -16,11 +16,18 @@ struct WideBox {
   double x0, y0, x1, y1;
 };
 
+inline double area(const WideBox& box) { return (box.x1 - box.x0) * (box.y1 - box.y0); }
+inline double overlap(const WideBox& a, const WideBox& b) {
+  const double width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0);
+  const double height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
+  return std::max(width, 0.0) * std::max(height, 0.0);
+}
+
 class BoxGrid {
  public:
-  // Bins over the bounds of `all`, for each of `layers` sets of boxes that never see one another;
-  // nothing stands there yet. What lies beyond (a mean of boxes may, by rounding) belongs to the
-  // outermost bins.
+  // Bins over the bounds of `all`, none of which is empty, for each of `layers` sets of boxes that
+  // never see one another; nothing stands there yet. What lies beyond (a mean of boxes may, by
+  // rounding) belongs to the outermost bins.
   BoxGrid(std::span<const WideBox> all, int32_t layers) {
     if (all.empty()) return;
     WideBox bounds = all[0];
