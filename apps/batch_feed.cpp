@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "base/stopwatch.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
 
 std::vector<Tensor> tensors_of(const Batch& batch) {
-  std::vector<Tensor> result = {batch.images};
+  std::vector<Tensor> result = {batch.images.pixels};
   with_each(batch.truth, [&](const Tensor& tensor) {
     result.push_back(tensor);
     return tensor;
@@ -19,7 +20,7 @@ std::vector<Tensor> tensors_of(const Batch& batch) {
 // The batch with other tensors, in the order of tensors_of().
 Batch with_tensors(const Batch& batch, const std::vector<Tensor>& tensors) {
   auto next = tensors.begin();
-  const Tensor images = *next++;
+  const ImageBatch images = {*next++, batch.images.transforms, batch.images.padded};
   return {images, with_each(batch.truth, [&](const Tensor&) { return *next++; }), batch.ids};
 }
 
@@ -32,8 +33,8 @@ BatchFeed::BatchFeed(Loader& loader, Device device) : loader_(loader) {
 void BatchFeed::fetch(int64_t iteration) {
   fetched_ = iteration;
   try {
-    fed_.waited = seconds_of([&] { fed_.batch = loader_.next(iteration); });
-    if (upload_) upload_->begin(tensors_of(fed_.batch));
+    waited_ = seconds_of([&] { batch_ = loader_.next(iteration); });
+    if (upload_) upload_->begin(tensors_of(batch_));
   } catch (...) {
     error_ = std::current_exception();
   }
@@ -50,8 +51,13 @@ FedBatch BatchFeed::next(int64_t iteration) {
   }
   fetched_ = -1;
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
-  if (!upload_) return std::exchange(fed_, {});
-  return {with_tensors(fed_.batch, upload_->take()), fed_.waited};
+  Batch batch = std::exchange(batch_, {});
+  if (upload_) batch = with_tensors(batch, upload_->take());
+  FedBatch fed = {{}, batch.truth, batch.ids, waited_};
+  const double took = seconds_of(
+      [&] { fed.images = transform_images(batch.images, upload_ ? Device::cuda : Device::cpu); });
+  if (!upload_) fed.waited += took;
+  return fed;
 }
 
 }  // namespace soma

@@ -1,5 +1,6 @@
 // The batches of a training run where the model is. On a device the next one is taken from the
-// loader and copied while the device still works on the one before.
+// loader and copied, 8 bits a value, while the device still works on the one before; what the
+// network sees is made of it there (ops/transform_images.h).
 #pragma once
 #include <exception>
 #include <memory>
@@ -12,8 +13,10 @@
 namespace soma {
 
 struct FedBatch {
-  Batch batch;
-  double waited = 0;  // seconds, for the loader
+  Tensor images;  // f32 [N, H, W, 4]: normalised RGB (or BGR) and a channel of zeros; padded with 0
+  GroundTruth truth;
+  std::vector<std::string> ids;  // of the images, for messages
+  double waited = 0;             // seconds, for the loader and, on the CPU, the transforms
 };
 
 class BatchFeed {
@@ -33,7 +36,8 @@ class BatchFeed {
   Loader& loader_;
   std::unique_ptr<DeviceUpload> upload_;  // null on the CPU
   int64_t fetched_ = -1;                  // iteration of the rest
-  FedBatch fed_;                          // on the host
+  Batch batch_;                           // on the host
+  double waited_ = 0;
   std::exception_ptr error_;
 };
 

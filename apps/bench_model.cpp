@@ -16,6 +16,7 @@
 #include "nn/half.h"
 #include "nn/optimizer.h"
 #include "ops/cpu/isa.h"
+#include "ops/transform_images.h"
 #include "run/inference.h"
 #include "tensor/storage.h"
 
@@ -32,7 +33,7 @@ std::map<std::string, Tensor> random_weights(const RunConfig& config, const Scen
   live.model.freeze = "none";
   live.input.min_size = {kStatisticsSide};
   MaskRcnn model(live.model, config.train.seed);
-  const Tensor images = preprocess(scene.image, live.input).images;
+  const Tensor images = transform_images(preprocess(scene.image, live.input).images, Device::cpu);
   for (int64_t pass = 0; pass < kStatisticsPasses; ++pass) model.forward(images);
   return state_of(model);
 }
@@ -66,9 +67,13 @@ void time_stages(const MaskRcnn& model, const RunConfig& config, const Image& im
   BoxOutputs boxes;
   Detections found;
   Tensor masks;
-  stages.run("preprocess", [&] { input = preprocess(image, config.input); });
+  Tensor images;
+  stages.run("preprocess", [&] {
+    input = preprocess(image, config.input);
+    images = transform_images(input.images, Device::cpu);
+  });
   const Tensor size = input.size_tensor();
-  stages.run("backbone, FPN, RPN head", [&] { passed = model.forward(input.images); });
+  stages.run("backbone, FPN, RPN head", [&] { passed = model.forward(images); });
   stages.run("proposals", [&] { proposals = model.proposals(passed, size, false); });
   stages.run("box head", [&] { boxes = model.box_outputs(passed.features, proposals); });
   stages.run("detections", [&] { found = model.detections(proposals, boxes, size, config.test); });
@@ -155,10 +160,11 @@ void bench_train(const Options& options, const Console& console) {
   Loader loader(scene.dataset, config.input, config.augment, 1, config.train.seed,
                 {.threads = 0, .read = [&](const Sample&) { return scene.image; }});
   const Batch batch = loader.next(0);
+  const Tensor images = transform_images(batch.images, Device::cpu);
   uint64_t iteration = 0;
   const auto step = [&] {
     const HalfScope scope(layer_type(config.train));
-    const Losses losses = model.losses(batch.images, batch.truth, {config.train.seed, iteration++});
+    const Losses losses = model.losses(images, batch.truth, {config.train.seed, iteration++});
     backward(losses.total());
     optimizer.step(1e-9);  // too small to leave the sensible range in any number of repeats
   };

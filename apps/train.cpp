@@ -75,7 +75,7 @@ ScheduleOptions schedule_options(const TrainConfig& train) {
   return options;
 }
 
-std::string ids_of(const Batch& batch) {
+std::string ids_of(const FedBatch& batch) {
   std::string result;
   for (const std::string& id : batch.ids) result += (result.empty() ? "" : ", ") + id;
   return result;
@@ -135,8 +135,7 @@ class Training {
       if ((last || save_due()) && !saved_) save();
       if (last) break;
       const double begin = now_seconds();
-      const FedBatch fed = feed.next(progress_.iteration);
-      step(fed.batch, begin, fed.waited, feed);
+      step(feed.next(progress_.iteration), begin, feed);
     }
     if (interrupted()) return kInterruptedCode;
     if (progress_.best_score < 0) write_best();
@@ -169,7 +168,7 @@ class Training {
   }
 
   // The next batch comes from `feed` while the device works.
-  void step(const Batch& batch, double begin, double waited, BatchFeed& feed) {
+  void step(const FedBatch& batch, double begin, BatchFeed& feed) {
     const int64_t iteration = progress_.iteration;
     const double rate = learning_rate(schedule_, iteration, done());
     // The images that an error is about.
@@ -192,7 +191,7 @@ class Training {
     if (average_) average_->update(model_);
     ++progress_.iteration;
     saved_ = false;
-    losses_.complete({.iteration = progress_.iteration, .rate = rate, .data_seconds = waited},
+    losses_.complete({.iteration = progress_.iteration, .rate = rate, .data_seconds = batch.waited},
                      optimizer_.norm());
     images_ += batch.images.extent(0);
     if (!finished()) feed.prefetch(progress_.iteration);

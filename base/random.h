@@ -43,12 +43,12 @@ enum class RandomUse : uint32_t {
 // A stream of numbers for one use: (seed, use, a, b) names it, each draw moves it on by one block.
 class Random {
  public:
-  Random(uint64_t seed, RandomUse use, uint32_t a = 0, uint32_t b = 0)
+  HD Random(uint64_t seed, RandomUse use, uint32_t a = 0, uint32_t b = 0)
       : seed_(seed),
         high_(uint64_t{a} << 32 | b),
         low_(uint64_t{static_cast<uint32_t>(use)} << 48) {}
 
-  uint32_t bits() {
+  HD uint32_t bits() {
     if (left_ == 0) {
       block_ = philox(seed_, low_++, high_);
       left_ = 4;
@@ -56,17 +56,31 @@ class Random {
     return block_.word[4 - left_--];
   }
   // Uniform in [0, 1) with 53 bits.
-  double uniform() {
+  HD double uniform() {
     const uint64_t high = bits() >> 5, low = bits() >> 6;
     return static_cast<double>(high << 26 | low) * 0x1p-53;
   }
-  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  HD double uniform(double low, double high) { return low + (high - low) * uniform(); }
   // Uniform integer in [0, count), count >= 1 (multiply-shift; bias below 2^-32).
-  uint32_t below(uint32_t count) { return static_cast<uint32_t>(uint64_t{bits()} * count >> 32); }
+  HD uint32_t below(uint32_t count) {
+    return static_cast<uint32_t>(uint64_t{bits()} * count >> 32);
+  }
   // Standard normal (Box and Muller).
-  double normal() {
+  HD double normal() {
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return radius * std::cos(6.283185307179586 * uniform());
+  }
+  static constexpr uint64_t kWordsOfNormal = 4;
+  // As if bits() had been called `words` times.
+  HD void skip(uint64_t words) {
+    const auto here = static_cast<uint64_t>(left_);
+    if (words <= here) {
+      left_ -= static_cast<int>(words);
+      return;
+    }
+    low_ += (words - here) / 4;
+    left_ = 0;
+    for (uint64_t rest = (words - here) % 4; rest > 0; --rest) bits();
   }
 
  private:

@@ -55,21 +55,17 @@ PixelBox draw_window(ImageSize image, ImageSize network, std::span<const Instanc
   return window;
 }
 
-// Moves whole pixels of `channels` values: height x width becomes what the placement makes of it.
-template <class T>
-std::vector<T> turn(const std::vector<T>& pixels, int64_t height, int64_t width, int64_t channels,
-                    const Placement& placement) {
-  if (!placement.transpose && !placement.hflip && !placement.vflip) return pixels;
-  std::vector<T> turned(pixels.size());
-  const int64_t out_height = placement.transpose ? width : height;
-  const int64_t out_width = placement.transpose ? height : width;
-  T* out = turned.data();
-  for (int64_t row = 0; row < out_height; ++row) {
-    const int64_t v = placement.vflip ? out_height - 1 - row : row;
-    for (int64_t column = 0; column < out_width; ++column, out += channels) {
-      const int64_t u = placement.hflip ? out_width - 1 - column : column;
-      const int64_t source = placement.transpose ? u * width + v : v * width + u;
-      std::copy_n(pixels.data() + source * channels, channels, out);
+// Moves bits: height x width becomes what the placement makes of it.
+std::vector<uint8_t> turn(const std::vector<uint8_t>& bits, int64_t height, int64_t width,
+                          Placement placement) {
+  if (!placement.transpose && !placement.hflip && !placement.vflip) return bits;
+  placement.window = {0, 0, width, height};
+  std::vector<uint8_t> turned;
+  turned.reserve(bits.size());
+  for (int64_t row = 0; row < placement.height(); ++row) {
+    for (int64_t column = 0; column < placement.width(); ++column) {
+      const PixelPlace from = before_turning(placement, row, column);
+      turned.push_back(bits[static_cast<size_t>(from.row * width + from.column)]);
     }
   }
   return turned;
@@ -146,31 +142,6 @@ std::span<const int32_t> part(const std::vector<int32_t>& sources, Range range) 
                                     static_cast<size_t>(range.end - range.begin));
 }
 
-void adjust(Patch& patch, float brightness, float contrast, float saturation) {
-  const int64_t pixels = patch.height * patch.width, channels = patch.channels;
-  double sum = 0;
-  for (float& value : patch.values) {
-    value *= brightness;
-    sum += value;
-  }
-  const auto mean = static_cast<float>(sum / static_cast<double>(patch.values.size()));
-  for (float& value : patch.values) value = mean + contrast * (value - mean);
-  if (channels != 3 || saturation == 1) return;
-  for (int64_t i = 0; i < pixels; ++i) {
-    float* rgb = patch.values.data() + i * 3;
-    const float gray = 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
-    for (int c = 0; c < 3; ++c) rgb[c] = gray + saturation * (rgb[c] - gray);
-  }
-}
-
-void add_noise(Patch& patch, double deviation, Random& random) {
-  for (int64_t i = 0; i < patch.height * patch.width; ++i) {
-    const auto noise = static_cast<float>(deviation * random.normal());
-    for (int64_t c = 0; c < patch.channels; ++c)
-      patch.values[static_cast<size_t>(i * patch.channels + c)] += noise;
-  }
-}
-
 }  // namespace
 
 Placement draw_placement(ImageSize image, std::span<const Instance> instances,
@@ -185,13 +156,6 @@ Placement draw_placement(ImageSize image, std::span<const Instance> instances,
   placement.hflip = random.uniform() < augment.hflip;
   placement.vflip = random.uniform() < augment.vflip;
   return placement;
-}
-
-Patch place_image(const Image& image, const Placement& placement, ResizeRule rule) {
-  Patch patch = resize_window(image, placement.network, placement.window, rule);
-  patch.values = turn(patch.values, patch.height, patch.width, patch.channels, placement);
-  if (placement.transpose) std::swap(patch.height, patch.width);
-  return patch;
 }
 
 InstancePlacer::InstancePlacer(ImageSize image, const Placement& placement, ResizeRule rule)
@@ -222,30 +186,35 @@ InstancePlacer::Result InstancePlacer::place(const Instance& instance) const {
   if (kept.area == 0) return result;
   result.visible = static_cast<double>(kept.area) / static_cast<double>(whole);
   PixelBox tight = tighten(kept);
-  result.instance.bits = turn(kept.bits, tight.height, tight.width, 1, placement_);
+  result.instance.bits = turn(kept.bits, tight.height, tight.width, placement_);
   tight.x += kept_columns.begin - window.x;
   tight.y += kept_rows.begin - window.y;
   result.instance.box = turn(tight, placement_);
   return result;
 }
 
-void recolour(Patch& patch, const AugmentConfig& augment, Random& random) {
-  if (random.uniform() < augment.colour) {
-    const auto brightness = static_cast<float>(draw_factor(augment.brightness, random));
-    const auto contrast = static_cast<float>(draw_factor(augment.contrast, random));
-    adjust(patch, brightness, contrast,
-           static_cast<float>(draw_factor(augment.saturation, random)));
+Recolouring draw_recolouring(const AugmentConfig& augment, Random& random) {
+  Recolouring result;
+  result.clamp = true;
+  result.factors = random.uniform() < augment.colour;
+  if (result.factors) {
+    result.brightness = static_cast<float>(draw_factor(augment.brightness, random));
+    result.contrast = static_cast<float>(draw_factor(augment.contrast, random));
+    result.saturation = static_cast<float>(draw_factor(augment.saturation, random));
   }
-  if (augment.noise > 0) add_noise(patch, random.uniform(0, augment.noise), random);
-  for (float& value : patch.values) value = std::clamp(value, 0.0f, 255.0f);
+  if (augment.noise > 0) result.noise = random.uniform(0, augment.noise);
+  result.draws = random;
+  return result;
 }
 
 TrainingImage augment_image(const Image& image, std::span<const Instance> instances,
                             const InputConfig& input, const AugmentConfig& augment, Random random) {
   const ImageSize size{image.height, image.width};
   const Placement placement = draw_placement(size, instances, input, augment, random);
-  TrainingImage result{
-      place_image(image, placement, input.resize), normalisation(image, input), {}, 0};
+  TrainingImage result{place_image(image, placement, input.resize), {}, 0};
+  ImageTransform& transform = result.placed.transform;
+  transform.normalising = normalising(image, input);
+  transform.recolouring = draw_recolouring(augment, random);
   const InstancePlacer placer(size, placement, input.resize);
   for (const Instance& instance : instances) {
     if (instance.crowd) continue;
@@ -257,7 +226,6 @@ TrainingImage augment_image(const Image& image, std::span<const Instance> instan
       ++result.dropped;
     }
   }
-  recolour(result.patch, augment, random);
   return result;
 }
 
@@ -278,8 +246,9 @@ GroundTruth pack_truth(std::span<const TrainingImage> images) {
       bits.insert(bits.end(), instance.bits.begin(), instance.bits.end());
     }
     begin.push_back(static_cast<int32_t>(labels.size()));
-    sizes.push_back(static_cast<int32_t>(image.patch.height));
-    sizes.push_back(static_cast<int32_t>(image.patch.width));
+    const Placement& placement = image.placed.transform.placement;
+    sizes.push_back(static_cast<int32_t>(placement.height()));
+    sizes.push_back(static_cast<int32_t>(placement.width()));
   }
   check(labels.size() <= std::numeric_limits<int32_t>::max() / 4, "batch",
         "too many instances: ", labels.size());

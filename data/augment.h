@@ -1,7 +1,8 @@
 // Random views of a training image: size, crop, transpose, flips, colour; the instances follow.
-// Order: resize (conventions.md section 1) -> crop -> transpose -> h-flip -> v-flip -> colour.
-// Masks are resized to the nearest pixel by the convention's rule and boxes are taken from the
-// masks that remain (max + 1), so that both always agree.
+// Order: resize (conventions.md section 1) -> crop -> transpose -> h-flip -> v-flip -> colour. It
+// is drawn here and done to the masks; ops/transform_images.h does it to the pixels. Masks are
+// resized to the nearest pixel by the convention's rule and boxes are taken from the masks that
+// remain (max + 1), so that both always agree.
 #pragma once
 #include <span>
 #include <vector>
@@ -14,22 +15,14 @@
 
 namespace soma {
 
-// Where an image comes to lie: resized to `network`, cut to `window`, then turned over.
-struct Placement {
-  ImageSize network;
-  PixelBox window;                                       // in the resized image
-  bool transpose = false, hflip = false, vflip = false;  // in this order
-};
-
 struct TrainingInstance {
   int32_t label = 0;
-  PixelBox box;               // in the patch; zero size: nothing of it remains
+  PixelBox box;               // in the placed image; zero size: nothing of it remains
   std::vector<uint8_t> bits;  // box.height x box.width of 0 and 1
 };
 
 struct TrainingImage {
-  Patch patch;
-  MeanStd normalisation{};  // of the whole image, as inference has it
+  PlacedImage placed;  // normalised as inference does it, by the whole image
   std::vector<TrainingInstance> instances;
   int64_t dropped = 0;  // instances in the crop of which too little remained
 };
@@ -39,8 +32,6 @@ struct TrainingImage {
 // centre is in it, at a uniformly random place, as far as the image's border allows.
 Placement draw_placement(ImageSize image, std::span<const Instance> instances,
                          const InputConfig& input, const AugmentConfig& augment, Random& random);
-
-Patch place_image(const Image& image, const Placement& placement, ResizeRule rule);
 
 // Places the masks of one image.
 class InstancePlacer {
@@ -61,9 +52,8 @@ class InstancePlacer {
   std::vector<int32_t> rows_, columns_;  // source of each resized row and column
 };
 
-// Brightness, contrast and saturation (detectron2's formulas, without rounding), then noise; the
-// values stay in 0..255.
-void recolour(Patch& patch, const AugmentConfig& augment, Random& random);
+// What becomes of the colours; the values stay in 0..255. Draws of noise go on from `random`.
+Recolouring draw_recolouring(const AugmentConfig& augment, Random& random);
 
 // All of it. `random` names the view: the loader gives (seed, augment, iteration, place in batch).
 // Crowds, empty masks and what keeps less than augment.min_visible are left out.

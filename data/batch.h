@@ -4,11 +4,12 @@
 #include <vector>
 
 #include "tensor/ground_truth.h"
+#include "tensor/image_batch.h"
 
 namespace soma {
 
 struct Batch {
-  Tensor images;  // f32 [N, H, W, 4]: normalised RGB (or BGR) and a channel of zeros; padded with 0
+  ImageBatch images;  // of which ops/transform_images.h makes the network's input
   GroundTruth truth;
   std::vector<std::string> ids;  // of the images, for messages
 };

@@ -7,13 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "tensor/image_batch.h"
+
 namespace soma {
 
-// Sizes and filter; the rule fixes the order of the steps too.
-enum class ResizeRule {
-  torchvision,  // sizes floored, float bilinear without antialias; then normalised
-  detectron2    // sizes rounded, Pillow's antialiased uint8 bilinear; then normalised
-};
 enum class Normalize {
   imagenet,  // mean and std as they stand below
   dataset,   // the caller puts the training set's there (dataset_mean_std) and saves them

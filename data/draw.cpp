@@ -213,10 +213,8 @@ Image shrunk(const Image& picture, int64_t most_width, int64_t most_height) {
     return std::max<int64_t>(1, std::llround(factor * static_cast<double>(side)));
   };
   const ImageSize size{scaled(picture.height), scaled(picture.width)};
-  const Patch patch =
-      resize_window(rgb, size, {0, 0, size.width, size.height}, ResizeRule::detectron2);
   Image result{size.height, size.width, 3, {}};
-  for (const float value : patch.values) {
+  for (const float value : resize_image(rgb, size, ResizeRule::detectron2)) {
     result.pixels.push_back(static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f))));
   }
   return result;

@@ -9,12 +9,9 @@
 #include <vector>
 
 #include "data/image.h"
+#include "masks/rle.h"
 
 namespace soma {
-
-struct ImageSize {
-  int64_t height = 0, width = 0;
-};
 
 // Gray or RGB as stored. Error: one line naming the file and what is wrong with it: damaged,
 // incomplete, too large, another format.

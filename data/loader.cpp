@@ -23,24 +23,6 @@ Image read_sample(const ImageReader& read, const Sample& sample) {
   return image;
 }
 
-// A batch's images side by side, each padded to the largest.
-Tensor stack(const std::vector<TrainingImage>& images, const InputConfig& input) {
-  int64_t height = 1, width = 1;
-  for (const TrainingImage& image : images) {
-    height = std::max(height, image.patch.height);
-    width = std::max(width, image.patch.width);
-  }
-  height = padded_side(height, input.pad);
-  width = padded_side(width, input.pad);
-  const Tensor stacked = Tensor::empty({static_cast<int64_t>(images.size()), height, width, 4});
-  for (size_t i = 0; i < images.size(); ++i) {
-    const auto n = static_cast<int64_t>(i);
-    normalise_into(images[i].patch, images[i].normalisation, input.bgr,
-                   stacked.slice(n, n + 1).reshape({height, width, 4}));
-  }
-  return stacked;
-}
-
 struct PixelSums {
   std::array<uint64_t, 3> sum{}, squares{};
   uint64_t pixels = 0;
@@ -170,8 +152,10 @@ Loader::Slot Loader::make(int64_t iteration) {
     slot.dropped += images.back().dropped;
     slot.batch.ids.push_back(sample.id);
   }
-  slot.batch.images = stack(images, input_);
   slot.batch.truth = pack_truth(images);
+  std::vector<PlacedImage> placed;
+  for (TrainingImage& image : images) placed.push_back(std::move(image.placed));
+  slot.batch.images = pack_images(placed, input_.pad);
   return slot;
 }
 

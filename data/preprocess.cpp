@@ -3,27 +3,9 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/parallel.h"
 
 namespace soma {
 namespace {
-
-// Where each output channel comes from and how it is scaled: (v - mean) * inverse.
-struct Normaliser {
-  int64_t source[3];
-  float mean[3], inverse[3];
-};
-
-Normaliser normaliser(const MeanStd& by, bool bgr, int64_t channels) {
-  Normaliser result{};
-  for (size_t c = 0; c < 3; ++c) {
-    const size_t rgb = bgr ? 2 - c : c;
-    result.source[c] = channels == 3 ? static_cast<int64_t>(rgb) : 0;
-    result.mean[c] = by.mean[rgb];
-    result.inverse[c] = 1 / by.std[rgb];
-  }
-  return result;
-}
 
 constexpr double kLow = 0.01, kHigh = 0.998, kLeastRange = 8;
 
@@ -53,26 +35,36 @@ MeanStd normalisation(const Image& image, const InputConfig& input) {
   return result;
 }
 
-void normalise_into(const Patch& patch, const MeanStd& by, bool bgr, const Tensor& image) {
-  const int64_t height = image.extent(0), width = image.extent(1);
-  check(image.rank() == 3 && image.extent(2) == 4 && patch.height <= height && patch.width <= width,
-        "preprocess", "a patch of ", patch.height, " x ", patch.width,
-        " does not fit an input of shape ", image.shape());
-  const Normaliser rule = normaliser(by, bgr, patch.channels);
-  float* const pixels = image.data<float>();
-  parallel_chunks(height, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t y = begin; y < end; ++y) {
-      float* out = pixels + y * width * 4;
-      const int64_t filled = y < patch.height ? patch.width : 0;
-      const float* in = patch.values.data() + y * patch.width * patch.channels;
-      for (int64_t x = 0; x < filled; ++x, in += patch.channels, out += 4) {
-        for (size_t c = 0; c < 3; ++c)
-          out[c] = (in[rule.source[c]] - rule.mean[c]) * rule.inverse[c];
-        out[3] = 0;
-      }
-      std::fill_n(out, (width - filled) * 4, 0.0f);
-    }
-  });
+Normalising normalising(const Image& image, const InputConfig& input) {
+  const MeanStd by = normalisation(image, input);
+  Normalising result;
+  for (size_t c = 0; c < 3; ++c) {
+    const size_t rgb = input.bgr ? 2 - c : c;
+    result.channel[c] = image.channels == 3 ? static_cast<int32_t>(rgb) : 0;
+    result.mean[c] = by.mean[rgb];
+    result.inverse[c] = 1 / by.std[rgb];
+  }
+  return result;
+}
+
+ImageBatch pack_images(std::span<const PlacedImage> images, Padding pad) {
+  ImageBatch batch;
+  int64_t bytes = 0;
+  ImageSize largest{1, 1};
+  for (const PlacedImage& image : images) {
+    batch.transforms.push_back(image.transform);
+    batch.transforms.back().first = bytes;
+    bytes += std::ssize(image.pixels);
+    const Placement& placement = image.transform.placement;
+    largest.height = std::max(largest.height, placement.height());
+    largest.width = std::max(largest.width, placement.width());
+  }
+  batch.padded = {padded_side(largest.height, pad), padded_side(largest.width, pad)};
+  batch.pixels = Tensor::empty({bytes}, DType::u8);
+  uint8_t* out = batch.pixels.data<uint8_t>();
+  for (const PlacedImage& image : images)
+    out = std::copy(image.pixels.begin(), image.pixels.end(), out);
+  return batch;
 }
 
 Tensor NetworkInput::size_tensor() const {
@@ -89,12 +81,10 @@ InputSize input_size(ImageSize original, const InputConfig& input) {
 NetworkInput preprocess(const Image& image, const InputConfig& input) {
   check_config(input);
   const ImageSize original{image.height, image.width};
-  const auto [size, padded] = input_size(original, input);
-  const Patch patch = resize_window(image, size, {0, 0, size.width, size.height}, input.resize);
-  const Tensor images = Tensor::empty({1, padded.height, padded.width, 4});
-  normalise_into(patch, normalisation(image, input), input.bgr,
-                 images.reshape({images.extent(1), images.extent(2), 4}));
-  return {images, size, original,
+  const ImageSize size = input_size(original, input).network;
+  PlacedImage placed = place_image(image, {size, {0, 0, size.width, size.height}}, input.resize);
+  placed.transform.normalising = normalising(image, input);
+  return {pack_images(std::span(&placed, 1), input.pad), size, original,
           static_cast<double>(size.height) / static_cast<double>(original.height),
           static_cast<double>(size.width) / static_cast<double>(original.width)};
 }

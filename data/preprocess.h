@@ -1,10 +1,13 @@
-// From an image to the network's input, as inference does it: resize, normalise, a fourth channel
-// of zeros, padding with 0 (the mean colour) at the bottom and right. Training shares the parts.
+// From an image to the network's input, as inference has it: resize, normalise, a fourth channel of
+// zeros, padding with 0 (the mean colour) at the bottom and right. Here it is said what to do, and
+// with which bytes; ops/transform_images.h does it. Training shares the parts.
 #pragma once
+#include <span>
+
 #include "data/config.h"
 #include "data/image.h"
 #include "data/resize.h"
-#include "tensor/tensor.h"
+#include "tensor/image_batch.h"
 
 namespace soma {
 
@@ -15,14 +18,14 @@ struct InputSize {
 InputSize input_size(ImageSize original, const InputConfig& input);
 
 struct NetworkInput {
-  Tensor images;      // f32 [1, H, W, 4], H and W multiples of 32
+  ImageBatch images;  // one, padded to multiples of 32
   ImageSize network;  // before padding
   ImageSize original;
   double scale_y = 1, scale_x = 1;  // network / original
   Tensor size_tensor() const;       // i32 [1, 2]: height and width of `network`
 };
 
-// The image at the last of input.min_size. Gray becomes three equal channels. Rows run in parallel.
+// The image at the last of input.min_size. Gray becomes three equal channels.
 // Error when the image has no pixels or neither 1 nor 3 channels.
 NetworkInput preprocess(const Image& image, const InputConfig& input);
 
@@ -32,7 +35,10 @@ NetworkInput preprocess(const Image& image, const InputConfig& input);
 // dim.
 MeanStd normalisation(const Image& image, const InputConfig& input);
 
-// Writes the normalised patch into the top left of `image`, f32 [H, W, 4], and zeros elsewhere.
-void normalise_into(const Patch& patch, const MeanStd& by, bool bgr, const Tensor& image);
+// The same, and the order of the channels, as the transform takes it.
+Normalising normalising(const Image& image, const InputConfig& input);
+
+// The images one after the other, each to be padded to the largest by `pad`.
+ImageBatch pack_images(std::span<const PlacedImage> images, Padding pad);
 
 }  // namespace soma

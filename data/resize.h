@@ -1,5 +1,5 @@
-// Sizes and filters of the two conventions (conventions.md section 1), for any window of the
-// resized image, so that a crop costs only its own pixels and equals the same pixels of the whole.
+// Sizes of the two conventions (conventions.md section 1), and what masks take of them; the filters
+// are in tensor/resize_taps.h.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -11,22 +11,22 @@
 
 namespace soma {
 
-// A resized piece of an image: float, 0..255, height x width x channels (1 or 3), interleaved.
-struct Patch {
-  int64_t height = 0, width = 0, channels = 0;
-  std::vector<float> values;
-};
-
 // The size at which the network sees an image. `min_size` is that of the short side (0: as it is),
 // `jitter` a factor upon it, max_size bounds the long side (0: no bound). At least 1 x 1.
 // Error when an image has no pixels or the result would pass 2^28 pixels.
 ImageSize network_size(ImageSize image, int64_t min_size, int64_t max_size, ResizeRule rule,
                        double jitter = 1);
 
-// The pixels `window` of the image resized to `to`. torchvision: bilinear in float, half-pixel,
-// without antialias. detectron2: Pillow's BILINEAR to the last bit (across, then down, as every
-// Pillow before 13; 13 goes down first where the height shrinks by over twice what the width does).
-Patch resize_window(const Image& image, ImageSize to, const PixelBox& window, ResizeRule rule);
+// The pixels of the image that the placement's window is made of, and the steps up to there; those
+// after it are still to be set. Error: a window beside the resized image, neither 1 nor 3 channels.
+struct PlacedImage {
+  ImageTransform transform;
+  std::vector<uint8_t> pixels;  // of transform.source
+};
+PlacedImage place_image(const Image& image, const Placement& placement, ResizeRule rule);
+
+// The whole image resized on the host: 0..255, height x width x channels.
+std::vector<float> resize_image(const Image& image, ImageSize to, ResizeRule rule);
 
 // Which source pixel each of `out` pixels takes from `in` ones: for masks. torchvision:
 // floor(i * in / out) in float; detectron2: Pillow's NEAREST, floor((i + .5) * in / out).

@@ -9,6 +9,7 @@
 #include "ensemble/join.h"
 #include "ensemble/joint.h"
 #include "ensemble/tiles.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
@@ -109,8 +110,8 @@ SoftDetections Detector::detect_by(const Look& by, const Image& image, const Inp
   const NetworkInput input =
       preprocess(look(image, by.view), at_scale(inputs[by.member], by.view.scale));
   const Device device = member.model.device();
-  SoftDetections found =
-      member.model.detect_softly(input.images.to(device), input.size_tensor().to(device), test_)[0];
+  SoftDetections found = member.model.detect_softly(transform_images(input.images, device),
+                                                    input.size_tensor().to(device), test_)[0];
   found.boxes = boxes_in_file(found.boxes, {input.original.height, input.original.width,
                                             1 / input.scale_y, 1 / input.scale_x});
   return out_of_view(found, by.view, image.height, image.width);

@@ -9,6 +9,7 @@
 #include "ops/gather.h"
 #include "ops/nms.h"
 #include "ops/targets.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
@@ -217,7 +218,8 @@ SoftDetections detect_together(std::span<const Branch> branches, const TestConfi
   Joint joint{branches, {}, {}};
   for (const Branch& branch : branches) {
     joint.grounds.emplace_back(branch, height, width);
-    joint.passed.push_back(branch.model->forward(branch.input.images.to(branch.model->device())));
+    joint.passed.push_back(
+        branch.model->forward(transform_images(branch.input.images, branch.model->device())));
   }
   const MaskRcnn& first = *branches[0].model;
   const Proposals proposed = joint.proposals();

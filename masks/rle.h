@@ -17,6 +17,11 @@ struct Rle {
   bool operator==(const Rle&) const = default;
 };
 
+struct ImageSize {
+  int64_t height = 0, width = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+
 struct PixelBox {
   int64_t x = 0, y = 0, width = 0, height = 0;
   bool operator==(const PixelBox&) const = default;

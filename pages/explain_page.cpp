@@ -115,7 +115,7 @@ class Pages {
         "<p>The image is resized from ", in.original.width, " × ", in.original.height, " to ",
         in.network.width, " × ", in.network.height, ", each colour has its mean subtracted and ",
         "is divided by its deviation, and zeros are added on the right and at the bottom up ",
-        "to ", in.images.extent(2), " × ", in.images.extent(1),
+        "to ", in.images.padded.width, " × ", in.images.padded.height,
         ".</p>\n<figure class=\"single\"><figcaption>",
         "One colour of what the network sees</figcaption>",
         image_tag(small_map(e_.network_image, 640), "The network's input as a gray picture", ""),

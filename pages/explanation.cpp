@@ -13,6 +13,7 @@
 #include "ops/matching.h"
 #include "ops/math/box.h"
 #include "ops/targets.h"
+#include "ops/transform_images.h"
 #include "pages/heatmap.h"
 
 namespace soma {
@@ -50,10 +51,10 @@ FeatureLevel level_of(const MaskRcnn::Forward& passed, const NetworkInput& input
   const auto step = static_cast<double>(int64_t{4} << level);
   result.name = text("P", level + 2);
   result.step = step / input.scale_x;
-  result.height = std::min(map.extent(1),
-                           (input.network.height * map.extent(1) - 1) / input.images.extent(1) + 1);
-  result.width = std::min(map.extent(2),
-                          (input.network.width * map.extent(2) - 1) / input.images.extent(2) + 1);
+  result.height = std::min(
+      map.extent(1), (input.network.height * map.extent(1) - 1) / input.images.padded.height + 1);
+  result.width = std::min(
+      map.extent(2), (input.network.width * map.extent(2) - 1) / input.images.padded.width + 1);
   const MapView view{map.data<float>(), map.extent(2), map.extent(3), result.height, result.width};
   result.strength = stretched_gray(strength_of(view), result.height, result.width);
   for (const int64_t channel : most_varied(view, kChannels))
@@ -129,6 +130,7 @@ Image crop_of(const Image& image, const BoxCorners& box) {
 }
 
 struct Stages {
+  Tensor images;
   MaskRcnn::Forward passed;
   Proposals proposals;
   BoxOutputs outputs;
@@ -175,9 +177,10 @@ Stages run_stages(const MaskRcnn& model, const TestConfig& test, Explanation& ou
   const NoGradScope scope;
   const Device device = model.device();
   const Tensor size = out.input.size_tensor().to(device);
-  Clock clock(out.times);
   Stages stages;
-  stages.passed = model.forward(out.input.images.to(device));
+  stages.images = transform_images(out.input.images, device);
+  Clock clock(out.times);
+  stages.passed = model.forward(stages.images);
   clock.stage("backbone, feature pyramid and RPN head");
   const Candidates candidates = model.candidates(stages.passed, size, false);
   clock.skip();
@@ -255,8 +258,9 @@ Explanation explain(const MaskRcnn& model, const Image& image, const InputConfig
   out.image = image;
   out.input = preprocess(image, input);
   const Stages stages = run_stages(model, test, out);
-  const MapView seen{out.input.images.data<float>(), out.input.images.extent(2), 4,
-                     out.input.network.height, out.input.network.width};
+  const Tensor images = stages.images.to(Device::cpu);
+  const MapView seen{images.data<float>(), images.extent(2), 4, out.input.network.height,
+                     out.input.network.width};
   out.network_image = stretched_gray(channel_of(seen, 1), seen.height, seen.width);
   for (size_t level = 0; level < stages.passed.features.size(); ++level)
     out.levels.push_back(level_of(stages.passed, out.input, level, model.config()));

@@ -27,6 +27,22 @@ TEST_CASE("streams differ by use and place and repeat by name") {
   CHECK(first != next.bits());
 }
 
+TEST_CASE("skipping words gives what drawing them would have left") {
+  for (uint64_t drawn = 0; drawn < 6; ++drawn)
+    for (uint64_t skipped = 0; skipped < 14; ++skipped) {
+      Random slow(1, RandomUse::augment, 2, 3);
+      for (uint64_t i = 0; i < drawn; ++i) slow.bits();
+      Random fast = slow;
+      for (uint64_t i = 0; i < skipped; ++i) slow.bits();
+      fast.skip(skipped);
+      for (int i = 0; i < 5; ++i) CHECK(fast.bits() == slow.bits());
+    }
+  Random one(4, RandomUse::test), two = one;
+  one.normal();
+  two.skip(Random::kWordsOfNormal);
+  CHECK(one.normal() == two.normal());
+}
+
 TEST_CASE("uniform and normal have their moments") {
   Random random(5, RandomUse::test);
   double sum = 0, squares = 0, normal_sum = 0, normal_squares = 0;

@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "data/preprocess.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
@@ -115,6 +117,27 @@ Placement plain(int64_t height, int64_t width) {
   return {{height, width}, {0, 0, width, height}, false, false, false};
 }
 
+// What the transform makes of an image before it is normalised: height x width x channels.
+struct Shown {
+  int64_t height, width, channels;
+  std::vector<float> values;
+};
+
+Shown show(PlacedImage placed) {
+  Normalising& by = placed.transform.normalising = {};
+  const int64_t channels = placed.transform.channels;
+  for (int32_t c = 0; c < 3 && channels == 3; ++c) by.channel[c] = c;
+  ImageBatch batch = pack_images(std::span(&placed, 1), Padding::multiple);
+  const Placement& placement = placed.transform.placement;
+  batch.padded = {placement.height(), placement.width()};
+  Shown result{placement.height(), placement.width(), channels, {}};
+  const auto pixels = transform_images(batch, Device::cpu).to_vector<float>();
+  for (size_t i = 0; i < pixels.size(); i += 4)
+    for (int64_t c = 0; c < channels; ++c)
+      result.values.push_back(pixels[i + static_cast<size_t>(c)]);
+  return result;
+}
+
 }  // namespace
 
 TEST_CASE("masks after resize, crop and turns equal the naive ones") {
@@ -156,33 +179,22 @@ TEST_CASE("masks after resize, crop and turns equal the naive ones") {
   CHECK(gone > 100);
 }
 
-TEST_CASE("image pixels move as the masks do and turns undo themselves") {
+TEST_CASE("image pixels move as the masks do") {
   const Image image = gray_noise(21, 34, 3);
   for (int turns = 0; turns < 8; ++turns) {
     Placement p = plain(21, 34);
     p.window = {3, 2, 20, 15};
     p.transpose = turns & 1, p.hflip = turns & 2, p.vflip = turns & 4;
-    const Patch patch = place_image(image, p, ResizeRule::detectron2);
-    bool equal = patch.height == (p.transpose ? 20 : 15);
+    const Shown shown = show(place_image(image, p, ResizeRule::detectron2));
+    bool equal = shown.height == (p.transpose ? 20 : 15);
     for (int64_t y = 0; y < 15; ++y)
       for (int64_t x = 0; x < 20; ++x)
         for (int64_t c = 0; c < 3; ++c) {
           const auto [ty, tx] = moved(y, x, p);
-          equal &= patch.values[static_cast<size_t>((ty * patch.width + tx) * 3 + c)] ==
+          equal &= shown.values[static_cast<size_t>((ty * shown.width + tx) * 3 + c)] ==
                    static_cast<float>(image.at(y + 2, x + 3, c));
         }
     CHECK(equal);
-    // Back: the flips, then the transpose.
-    Image turned{patch.height, patch.width, 3, {}};
-    for (const float v : patch.values) turned.pixels.push_back(static_cast<uint8_t>(v));
-    Placement flips = plain(turned.height, turned.width);
-    flips.hflip = p.hflip, flips.vflip = p.vflip;
-    const Patch unflipped = place_image(turned, flips, ResizeRule::detectron2);
-    turned.pixels.assign(unflipped.values.begin(), unflipped.values.end());
-    Placement swap = plain(turned.height, turned.width);
-    swap.transpose = p.transpose;
-    const Patch back = place_image(turned, swap, ResizeRule::detectron2);
-    CHECK(back.values == resize_window(image, {21, 34}, p.window, ResizeRule::detectron2).values);
   }
 }
 
@@ -206,14 +218,15 @@ TEST_CASE("an augmented image shows its instances where its masks are") {
   for (uint32_t view = 0; view < 60; ++view) {
     const TrainingImage result =
         augment_image(image, instances, input, augment, Random(1, RandomUse::augment, view));
-    REQUIRE(result.patch.height == 33);
-    std::vector<float> expected(result.patch.values.size());
+    const Shown shown = show(result.placed);
+    REQUIRE(shown.height == 33);
+    std::vector<float> expected(shown.values.size());
     for (const TrainingInstance& instance : result.instances) {
       const auto pixels = spread(instance, 33, 33);
       for (size_t p = 0; p < pixels.size(); ++p)
         if (pixels[p]) expected[p] = static_cast<float>(instance.label + 1);
     }
-    CHECK(result.patch.values == expected);
+    CHECK(shown.values == expected);
     seen += result.instances.size();
     CHECK(result.dropped == 0);
   }
@@ -289,35 +302,30 @@ TEST_CASE("what vanishes or keeps too little is dropped and counted") {
   CHECK(dropped < 50);
 }
 
-TEST_CASE("colour follows its formulas and stays in range") {
+TEST_CASE("colours are drawn from their ranges, together or not at all") {
   AugmentConfig augment;
-  augment.colour = 1;
+  augment.colour = 0.5;
   augment.brightness = {1.5, 1.5};
-  augment.contrast = {0.5, 0.5};
-  augment.saturation = {2, 2};
-  Patch patch{1, 2, 3, {10, 20, 30, 40, 50, 60}};
-  Random random(1, RandomUse::augment);
-  recolour(patch, augment, random);
-  const float first[] = {15, 30, 45, 60, 75, 90};  // brightness; their mean is 52.5
-  for (size_t i = 0; i < 6; ++i) {
-    const size_t pixel = i / 3 * 3;
-    float rgb[3];
-    for (size_t c = 0; c < 3; ++c) rgb[c] = 52.5f + 0.5f * (first[pixel + c] - 52.5f);
-    const float gray = 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
-    CHECK(patch.values[i] == doctest::Approx(gray + 2 * (rgb[i % 3] - gray)));
+  augment.contrast = {0.5, 2};
+  augment.noise = 8;
+  int drawn = 0;
+  double contrast = 0, noise = 0;
+  for (uint32_t view = 0; view < 400; ++view) {
+    Random random(1, RandomUse::augment, view);
+    const Recolouring by = draw_recolouring(augment, random);
+    CHECK(by.clamp);
+    CHECK(by.saturation == 1);
+    CHECK(by.brightness == (by.factors ? 1.5f : 1.0f));
+    CHECK(Random(by.draws).bits() == random.bits());
+    if (by.factors) CHECK_UNARY(by.contrast >= 0.5f && by.contrast <= 2);
+    if (by.factors) contrast += by.contrast;
+    drawn += by.factors;
+    CHECK_UNARY(by.noise >= 0 && by.noise <= 8);
+    noise += by.noise;
   }
-  augment = AugmentConfig();
-  augment.noise = 200;
-  Patch gray{50, 50, 1, std::vector<float>(2500, 250)};
-  recolour(gray, augment, random);
-  CHECK(*std::max_element(gray.values.begin(), gray.values.end()) == 255);
-  CHECK(*std::min_element(gray.values.begin(), gray.values.end()) >= 0);
-  CHECK(*std::min_element(gray.values.begin(), gray.values.end()) < 240);
-  Patch untouched{1, 1, 1, {77}};
-  augment = AugmentConfig();
-  augment.brightness = {0, 0};  // colour is 0
-  recolour(untouched, augment, random);
-  CHECK(untouched.values[0] == 77);
+  CHECK(drawn / 400.0 == doctest::Approx(0.5).epsilon(0.15));
+  CHECK(contrast / drawn == doctest::Approx(1.25).epsilon(0.1));
+  CHECK(noise / 400 == doctest::Approx(4).epsilon(0.1));
 }
 
 TEST_CASE("a view is a function of its name, for any thread count") {
@@ -336,7 +344,10 @@ TEST_CASE("a view is a function of its name, for any thread count") {
     const TrainingImage one = augment_image(image, instances, input, augment, name);
     set_thread_count(4);
     const TrainingImage four = augment_image(image, instances, input, augment, name);
-    CHECK(one.patch.values == four.patch.values);
+    set_thread_count(1);
+    const std::vector<float> values = show(one.placed).values;
+    set_thread_count(4);
+    CHECK(show(four.placed).values == values);
     REQUIRE(one.instances.size() == four.instances.size());
     for (size_t i = 0; i < one.instances.size(); ++i) {
       CHECK(one.instances[i].box == four.instances[i].box);
@@ -344,15 +355,15 @@ TEST_CASE("a view is a function of its name, for any thread count") {
     }
     const TrainingImage other =
         augment_image(image, instances, input, augment, Random(11, RandomUse::augment, view, 3));
-    CHECK(one.patch.values != other.patch.values);
+    CHECK(show(other.placed).values != values);
   }
   set_thread_count(0);
 }
 
 TEST_CASE("truth is packed image after image, and of nothing too") {
   std::vector<TrainingImage> images(3);
-  images[0].patch = {5, 6, 1, {}};
-  images[2].patch = {7, 8, 1, {}};
+  images[0].placed.transform.placement = plain(5, 6);
+  images[2].placed.transform.placement = plain(7, 8);
   images[0].instances = {{2, {1, 2, 2, 1}, {1, 1}}};
   images[2].instances = {{0, {0, 0, 1, 3}, {1, 0, 1}}, {1, {4, 5, 1, 1}, {1}}};
   const GroundTruth truth = pack_truth(images);

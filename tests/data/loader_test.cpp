@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "data/preprocess.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
@@ -58,9 +59,11 @@ InputConfig plain_input() {
   return input;
 }
 
+Tensor seen(const ImageBatch& images) { return transform_images(images, Device::cpu); }
+
 bool same(const Batch& a, const Batch& b) {
-  return a.ids == b.ids && a.images.shape() == b.images.shape() &&
-         a.images.to_vector<float>() == b.images.to_vector<float>() &&
+  return a.ids == b.ids && seen(a.images).shape() == seen(b.images).shape() &&
+         seen(a.images).to_vector<float>() == seen(b.images).to_vector<float>() &&
          a.truth.boxes.to_vector<float>() == b.truth.boxes.to_vector<float>() &&
          a.truth.label.to_vector<int32_t>() == b.truth.label.to_vector<int32_t>() &&
          a.truth.begin.to_vector<int32_t>() == b.truth.begin.to_vector<int32_t>() &&
@@ -121,7 +124,8 @@ TEST_CASE("mixed sizes are padded to the largest, rounded up to 32") {
   augment.hflip = 0;
   Loader loader(fixture.dataset, input, augment, 4, 1, fixture.options());
   const Batch batch = loader.next(0);
-  REQUIRE(batch.images.shape() == Shape{4, 96, 96, 4});
+  const Tensor images = seen(batch.images);
+  REQUIRE(images.shape() == Shape{4, 96, 96, 4});
   const auto sizes = batch.truth.image_size.to_vector<int32_t>();
   const auto begin = batch.truth.begin.to_vector<int32_t>();
   for (size_t n = 0; n < 4; ++n) {
@@ -130,7 +134,7 @@ TEST_CASE("mixed sizes are padded to the largest, rounded up to 32") {
     CHECK(sizes[2 * n + 1] == 90 - 10 * index);
     CHECK(begin[n + 1] - begin[n] == index);  // the image without cells is kept
     const auto values =
-        batch.images.slice(static_cast<int64_t>(n), static_cast<int64_t>(n) + 1).to_vector<float>();
+        images.slice(static_cast<int64_t>(n), static_cast<int64_t>(n) + 1).to_vector<float>();
     bool ok = true;
     for (int y = 0; y < 96; ++y)
       for (int x = 0; x < 96; ++x) {
@@ -160,9 +164,10 @@ TEST_CASE("training sees an image as inference does, by its own percentiles and 
   options.threads = 0;
   options.read = [&](const Sample&) { return image; };
   Loader loader(fixture.dataset, input, augment, 1, 1, options);
-  const Tensor seen = loader.next(0).images, inferred = preprocess(image, input).images;
-  REQUIRE(seen.shape() == Shape{1, 64, 96, 4});
-  CHECK(seen.to_vector<float>() == inferred.to_vector<float>());
+  const Tensor trained = seen(loader.next(0).images);
+  const Tensor inferred = seen(preprocess(image, input).images);
+  REQUIRE(trained.shape() == Shape{1, 64, 96, 4});
+  CHECK(trained.to_vector<float>() == inferred.to_vector<float>());
 }
 
 TEST_CASE("images without any cell give a truth of nothing") {
@@ -171,7 +176,7 @@ TEST_CASE("images without any cell give a truth of nothing") {
   const Batch batch = loader.next(0);
   CHECK(batch.truth.boxes.shape() == Shape{0, 4});
   CHECK(batch.truth.begin.to_vector<int32_t>() == std::vector<int32_t>{0, 0, 0});
-  CHECK(batch.images.shape() == Shape{2, 64, 64, 4});
+  CHECK(seen(batch.images).shape() == Shape{2, 64, 64, 4});
 }
 
 TEST_CASE("an error comes out of next(), and the loader goes on") {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "ops/transform_images.h"
 
 namespace soma {
 namespace {
@@ -16,6 +17,8 @@ Image ramp(int64_t height, int64_t width, int64_t channels) {
   return image;
 }
 
+Tensor seen(const NetworkInput& input) { return transform_images(input.images, Device::cpu); }
+
 }  // namespace
 
 TEST_CASE("channels are ordered, normalised, padded with zeros") {
@@ -26,11 +29,12 @@ TEST_CASE("channels are ordered, normalised, padded with zeros") {
   for (const bool bgr : {false, true}) {
     input.bgr = bgr;
     const NetworkInput result = preprocess(image, input);
-    REQUIRE(result.images.shape() == Shape{1, 64, 32, 4});
+    const Tensor images = seen(result);
+    REQUIRE(images.shape() == Shape{1, 64, 32, 4});
     CHECK(result.network.height == 33);
     CHECK(result.network.width == 20);
     CHECK(result.scale_y == 1);
-    const float* at = result.images.data<float>();
+    const float* at = images.data<float>();
     bool ok = true;
     for (int64_t y = 0; y < 64; ++y)
       for (int64_t x = 0; x < 32; ++x)
@@ -60,7 +64,7 @@ TEST_CASE("gray becomes three equal channels, at the last size of the list") {
     CHECK(result.network.width == 60);
     CHECK(result.scale_x == 2);
     CHECK(result.original.width == 30);
-    const auto values = result.images.to_vector<float>();
+    const auto values = seen(result).to_vector<float>();
     bool equal = true, varied = false;
     for (size_t i = 0; i < values.size(); i += 4) {
       equal &= values[i] == values[i + 1] && values[i] == values[i + 2] && values[i + 3] == 0;
@@ -80,7 +84,7 @@ TEST_CASE("an image's own percentiles become -2 and 2") {
   for (size_t i = 19; i < 40; ++i) image.pixels[i] = 20;  // reaches it
   for (size_t i = 1900; i < 2000; ++i) image.pixels[i] = 220;
   for (size_t i = 1996; i < 2000; ++i) image.pixels[i] = 255;  // above the 99.8th: 1996 samples
-  const auto values = preprocess(image, input).images.to_vector<float>();
+  const auto values = seen(preprocess(image, input)).to_vector<float>();
   const auto at = [&](int64_t y, int64_t x) {
     return values[static_cast<size_t>((y * 128 + x) * 4)];
   };
@@ -91,7 +95,7 @@ TEST_CASE("an image's own percentiles become -2 and 2") {
   CHECK(at(0, 0) < -2);
 
   const Image flat{32, 32, 3, std::vector<uint8_t>(32 * 32 * 3, 50)};
-  for (const float value : preprocess(flat, input).images.to_vector<float>())
+  for (const float value : seen(preprocess(flat, input)).to_vector<float>())
     CHECK((value == doctest::Approx(-2) || value == 0));  // finite, and the fourth channel
 }
 

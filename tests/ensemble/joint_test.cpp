@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "ensemble/detector.h"
+#include "ops/transform_images.h"
 #include "tests/models/tiny.h"
 #include "tests/support/cuda_orders.h"
 
@@ -70,6 +71,8 @@ MaskRcnn model_of(const ModelConfig& config, uint64_t seed, Device device = Devi
   return model.prepared(precision);
 }
 
+Tensor seen(const NetworkInput& input) { return transform_images(input.images, Device::cpu); }
+
 Branch branch(const MaskRcnn& model, const char* name, const Image& image) {
   const View view = parse_view(name);
   return {&model, view, preprocess(look(image, view), at_scale(plain_input(), view.scale)), 0};
@@ -117,7 +120,7 @@ TEST_CASE("a model with itself is itself, bit for bit") {
   const Image image = picture(nullptr);
   const Branch one = branch(model, "plain", image);
   const SoftDetections plain =
-      model.detect_softly(one.input.images, one.input.size_tensor(), loose_test())[0];
+      model.detect_softly(seen(one.input), one.input.size_tensor(), loose_test())[0];
   REQUIRE(plain.scores.extent(0) > 10);
   CHECK(same_bits(together({one}), plain));
   CHECK(same_bits(together({one, one}), plain));
@@ -131,7 +134,7 @@ TEST_CASE("one view: as the view's own detections, brought back") {
     CAPTURE(name);
     const Branch one = branch(model, name, image);
     const SoftDetections alone =
-        out_of_view(model.detect_softly(one.input.images, one.input.size_tensor(), loose_test())[0],
+        out_of_view(model.detect_softly(seen(one.input), one.input.size_tensor(), loose_test())[0],
                     one.view, kSide, kSide);
     REQUIRE(alone.scores.extent(0) > 10);
     CHECK(same_bits(together({one}), alone));
@@ -161,7 +164,7 @@ TEST_CASE("outputs of two models are averaged at every stage") {
   REQUIRE(found.scores.extent(0) > 10);
   // The same by the public stages, one after the other.
   const NoGradScope scope;
-  MaskRcnn::Forward pass_a = a.forward(first.input.images), pass_b = b.forward(first.input.images);
+  MaskRcnn::Forward pass_a = a.forward(seen(first.input)), pass_b = b.forward(seen(first.input));
   const auto mean = [](const Tensor& x, const Tensor& y) {
     const Tensor out = Tensor::empty(x.shape());
     for (int64_t i = 0; i < x.numel(); ++i)

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "ops/transform_images.h"
 #include "pages/explain_page.h"
 #include "tests/support/text_search.h"
 
@@ -50,7 +51,8 @@ TEST_CASE("an explanation holds each stage, and its end is what detect() finds")
   test.max_detections = 12;
   const Explanation found = explain(model, image, plain_input(), test);
   const NetworkInput input = preprocess(image, plain_input());
-  const auto expected = model.detect(input.images, input.size_tensor(), {{70, 90, 1, 1}}, test)[0];
+  const Tensor images = transform_images(input.images, Device::cpu);
+  const auto expected = model.detect(images, input.size_tensor(), {{70, 90, 1, 1}}, test)[0];
   REQUIRE(!expected.empty());
   REQUIRE(found.pasted.size() == expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {

@@ -18,7 +18,7 @@ SIZES = [(9, 13, 9, 13), (9, 13, 20, 31), (20, 31, 9, 13), (64, 48, 31, 97), (1,
 
 
 def picture(height, width, channels):
-    """The same numbers as noise_image() in the test."""
+    """The same numbers as noise_picture() in the test."""
     y, x, c = np.meshgrid(np.arange(height, dtype=np.uint32), np.arange(width, dtype=np.uint32),
                           np.arange(channels, dtype=np.uint32), indexing="ij")
     v = y * np.uint32(7919) + x * np.uint32(104729) + c * np.uint32(1299709)
