@@ -40,12 +40,13 @@ void DeferredLosses::keep(size_t column, const Tensor& value) const {
   cell.copy_from(value.to(DType::f32).reshape({1}));
 }
 
-void DeferredLosses::begin(int64_t iteration, const std::string& images) {
-  waiting_.push_back({{}, iteration, images});
+void DeferredLosses::begin(int64_t iteration) {
+  waiting_.push_back({{}, iteration, ""});
   at_begin_ = counters_now();
 }
 
-void DeferredLosses::add(const Losses& losses) {
+void DeferredLosses::add(const Losses& losses, const std::string& images) {
+  waiting_.back().images = images;
   const std::array terms = {&losses.rpn_cls, &losses.rpn_box, &losses.cls, &losses.box,
                             &losses.mask};
   for (size_t i = 0; i < terms.size(); ++i) keep(i, terms[i]->value());

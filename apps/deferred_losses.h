@@ -17,10 +17,10 @@ class DeferredLosses {
   // only lowers the loss's scale (nn/optimizer.h).
   DeferredLosses(Device device, int64_t every, bool scaled);
 
-  // An iteration's work on the device begins; its number and images, for errors.
-  void begin(int64_t iteration, const std::string& images);
-  // On the CPU Error: one is not finite.
-  void add(const Losses& losses);
+  // An iteration's work on the device begins; its number, for errors.
+  void begin(int64_t iteration);
+  // Losses of the images, which errors name. On the CPU Error: one is not finite.
+  void add(const Losses& losses, const std::string& images);
   // It ends: what else is known of it, and the norm of its gradients (f64 []).
   void complete(const IterationRecord& record, const Tensor& gradient_norm);
   bool due() const { return std::ssize(waiting_) == every_; }

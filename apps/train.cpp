@@ -134,8 +134,7 @@ class Training {
       const bool last = finished() || interrupted();
       if ((last || save_due()) && !saved_) save();
       if (last) break;
-      const double begin = now_seconds();
-      step(feed.next(progress_.iteration), begin, feed);
+      step(feed);
     }
     if (interrupted()) return kInterruptedCode;
     if (progress_.best_score < 0) write_best();
@@ -168,8 +167,11 @@ class Training {
   }
 
   // The next batch comes from `feed` while the device works.
-  void step(const FedBatch& batch, double begin, BatchFeed& feed) {
+  void step(BatchFeed& feed) {
+    const double begin = now_seconds();
     const int64_t iteration = progress_.iteration;
+    losses_.begin(iteration);
+    const FedBatch batch = feed.next(iteration);
     const double rate = learning_rate(schedule_, iteration, done());
     // The images that an error is about.
     const auto named = [&](const auto& work) {
@@ -179,13 +181,12 @@ class Training {
         fail("train", "iteration ", iteration, ", images ", ids_of(batch), ": ", error.what());
       }
     };
-    losses_.begin(iteration, ids_of(batch));
     const Losses losses = named([&] {
       const HalfScope scope(layer_type(config_.train));
       return model_.losses(graphs_.forward(batch.images), batch.truth,
                            {config_.train.seed, static_cast<uint64_t>(iteration)});
     });
-    losses_.add(losses);
+    losses_.add(losses, ids_of(batch));
     graphs_.backward(optimizer_.scaled(losses.total()));
     named([&] { optimizer_.step(rate); });
     if (average_) average_->update(model_);
