@@ -17,6 +17,7 @@
 #include "apps/report.h"
 #include "apps/run_folder.h"
 #include "apps/train_data.h"
+#include "apps/train_options.h"
 #include "apps/validation.h"
 #include "apps/validation_files.h"
 #include "base/atomic_file.h"
@@ -26,7 +27,6 @@
 #include "models/maskrcnn/graphs.h"
 #include "models/maskrcnn/load_weights.h"
 #include "nn/half.h"
-#include "nn/schedule.h"
 #include "run/config.h"
 #include "tensor/device_graph.h"
 
@@ -38,41 +38,9 @@ constexpr double kValidationPoints[] = {0.5, 0.8, 1.0};
 // Beside train.save_every: what a machine that goes down may cost where iterations are slow.
 constexpr double kSecondsBetweenSaves = 300;
 
-constexpr double kFirstLossScale = 1 << 16;  // of f16, torch's
-
 double now_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count();
-}
-
-OptimizerOptions optimizer_options(const RunConfig& config) {
-  const TrainConfig& train = config.train;
-  OptimizerOptions options;
-  options.adamw = train.optimizer == "adamw";
-  options.momentum = train.momentum;
-  options.weight_decay = train.weight_decay;
-  options.clip_norm = train.clip_norm;
-  options.loss_scale = train.precision == "f16" ? kFirstLossScale : 0;
-  // torchvision's script decays everything, detectron2 all but norms; AdamW decays weights only.
-  options.decay_norms = config.model.preset == "torchvision";
-  options.decay_biases = !options.adamw;
-  return options;
-}
-
-ScheduleOptions schedule_options(const TrainConfig& train) {
-  ScheduleOptions options;
-  options.rate = train.lr;
-  options.decay = train.schedule == "cosine" ? Decay::cosine : Decay::step;
-  options.steps = train.steps;
-  for (double& step : options.steps) {
-    if (step >= 1) step /= static_cast<double>(train.iterations);
-  }
-  options.gamma = train.gamma;
-  // A run by iterations warms up for a tenth of them at most.
-  options.warmup_iterations =
-      train.minutes > 0 ? train.warmup : std::min(train.warmup, train.iterations / 10);
-  options.warmup_factor = train.warmup_factor;
-  return options;
 }
 
 std::string ids_of(const FedBatch& batch) {
