@@ -69,19 +69,42 @@ void accumulate(Slot& slot, Tensor grad, const char* name) {
   slot.grad = sum;
 }
 
+bool needs_gradient(const std::shared_ptr<Slot>& input) { return input && input->requires_grad; }
+
+void run_backward(const Node& node, const Tensor& grad) {
+  std::vector<Tensor> grads = node.backward(grad);
+  check(grads.size() == node.inputs.size(), node.name, "backward gave ", grads.size(),
+        " gradients for ", node.inputs.size(), " inputs");
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (!needs_gradient(node.inputs[i]) || !grads[i].defined()) continue;
+    accumulate(*node.inputs[i], std::move(grads[i]), node.name);
+  }
+}
+
+void run_add(const Node& node, const Tensor& grad) {
+  for (const std::shared_ptr<Slot>& input : node.inputs) {
+    if (!needs_gradient(input)) continue;
+    if (!input->grad.defined()) {
+      input->grad = Tensor::zeros(input->shape, input->dtype, grad.device());
+    } else if (input->grad.shares_storage()) {
+      input->grad = input->grad.clone();
+    }
+  }
+  std::vector<Tensor> sums;  // after all are there: an input may occur twice
+  for (const std::shared_ptr<Slot>& input : node.inputs) {
+    sums.push_back(needs_gradient(input) ? input->grad : Tensor());
+  }
+  node.add(grad, sums);
+}
+
 void run_node(Slot& slot, Walk& walk) {
   const std::unique_ptr<Node> node = std::move(slot.node);
   const Tensor grad = std::move(slot.grad);
   slot.grad = Tensor();
   const TraceSpan span(node->name);
-  std::vector<Tensor> grads = node->backward(grad);
-  check(grads.size() == node->inputs.size(), node->name, "backward gave ", grads.size(),
-        " gradients for ", node->inputs.size(), " inputs");
-  for (size_t i = 0; i < grads.size(); ++i) {
-    const std::shared_ptr<Slot>& input = node->inputs[i];
-    if (!input || !input->requires_grad || !grads[i].defined()) continue;
-    accumulate(*input, std::move(grads[i]), node->name);
-    if (input->node) walk.push(input);
+  node->add ? run_add(*node, grad) : run_backward(*node, grad);
+  for (const std::shared_ptr<Slot>& input : node->inputs) {
+    if (input && input->node && input->grad.defined()) walk.push(input);
   }
 }
 

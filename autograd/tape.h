@@ -19,6 +19,7 @@ struct Node {
   uint64_t sequence = 0;  // order of recording
   std::vector<std::shared_ptr<Slot>> inputs;
   Backward backward;
+  BackwardAdd add;  // where there is no `backward`
 };
 
 struct Variable::State {

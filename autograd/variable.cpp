@@ -38,19 +38,30 @@ void Variable::set_grad(Tensor grad) { state_->slot->grad = std::move(grad); }
 NoGradScope::NoGradScope() : before_(no_grad) { no_grad = true; }
 NoGradScope::~NoGradScope() { no_grad = before_; }
 
-Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
-                Backward backward) {
+namespace {
+
+// `node`: its name, and backward or add.
+Variable recorded(Node node, Tensor value, const std::vector<Variable>& inputs) {
   bool needed = false;
   for (const Variable& input : inputs) needed = needed || input.requires_grad();
   if (!needed || no_grad) return Variable(std::move(value));
   Variable result(std::move(value), true);
-  auto node = std::make_unique<Node>();
-  node->name = name;
-  node->sequence = ++next_sequence;
-  for (const Variable& input : inputs) node->inputs.push_back(Tape::slot(input));
-  node->backward = std::move(backward);
-  Tape::slot(result)->node = std::move(node);
+  node.sequence = ++next_sequence;
+  for (const Variable& input : inputs) node.inputs.push_back(Tape::slot(input));
+  Tape::slot(result)->node = std::make_unique<Node>(std::move(node));
   return result;
+}
+
+}  // namespace
+
+Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                Backward backward) {
+  return recorded({.name = name, .backward = std::move(backward)}, std::move(value), inputs);
+}
+
+Variable record_adding(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                       BackwardAdd add) {
+  return recorded({.name = name, .add = std::move(add)}, std::move(value), inputs);
 }
 
 }  // namespace soma

@@ -46,6 +46,14 @@ using Backward = std::function<std::vector<Tensor>(const Tensor& grad)>;
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs,
                 Backward backward);
 
+// Given the gradient of the output, adds to `sums`, one per input: what newer nodes gave it
+// already, or zeros; undefined where none is needed.
+using BackwardAdd = std::function<void(const Tensor& grad, const std::vector<Tensor>& sums)>;
+// For gradients that are sums of parts of large inputs: nodes on the same inputs share one gradient
+// of each, where record() would make one for every node and add them.
+Variable record_adding(const char* name, Tensor value, const std::vector<Variable>& inputs,
+                       BackwardAdd add);
+
 // Gradients of a scalar into every leaf that requires one (added to what is there). Nodes run
 // newest first and are freed as soon as they ran, so a graph can be walked once.
 void backward(const Variable& loss);

@@ -48,12 +48,6 @@ void check_rois(const Tensor& rois, const Tensor& level, const RoiAlignSpec& spe
         "sampling_ratio must be 0 to 1024, got ", spec.sampling_ratio);
 }
 
-// What the gradient needs of a feature map: undefined where it gets none.
-struct MapInfo {
-  Shape shape;
-  bool requires_grad;
-};
-
 }  // namespace
 
 Variable roi_align(const std::vector<Variable>& features, const std::vector<double>& scales,
@@ -63,25 +57,17 @@ Variable roi_align(const std::vector<Variable>& features, const std::vector<doub
   const Tensor first = features.front().value();
   if (rois.device() == Device::cpu) check_rows(rois, level, first.extent(0), features.size());
   std::vector<Tensor> maps;
-  std::vector<MapInfo> infos;
-  for (const Variable& map : features) {
-    maps.push_back(map.value());
-    infos.push_back({map.shape(), map.requires_grad()});
-  }
+  for (const Variable& map : features) maps.push_back(map.value());
   const Tensor out = Tensor::empty({rois.extent(0), spec.size, spec.size, first.extent(3)},
                                    first.dtype(), first.device());
   run<cpu::roi_align_forward, cuda::roi_align_forward>("roi_align", out.device(), maps, scales,
                                                        rois, level, spec, out);
-  return record("roi_align", out, features, [infos, scales, rois, level, spec](const Tensor& grad) {
-    std::vector<Tensor> grads;
-    for (const MapInfo& map : infos) {
-      grads.push_back(map.requires_grad ? Tensor::empty(map.shape, grad.dtype(), grad.device())
-                                        : Tensor());
-    }
-    run<cpu::roi_align_backward, cuda::roi_align_backward>("roi_align backward", grad.device(),
-                                                           grad, scales, rois, level, spec, grads);
-    return grads;
-  });
+  return record_adding(
+      "roi_align", out, features,
+      [scales, rois, level, spec](const Tensor& grad, const std::vector<Tensor>& sums) {
+        run<cpu::roi_align_backward, cuda::roi_align_backward>(
+            "roi_align backward", grad.device(), grad, scales, rois, level, spec, sums);
+      });
 }
 
 }  // namespace soma

@@ -25,7 +25,7 @@ namespace cpu {
 void roi_align_forward(const std::vector<Tensor>& features, const std::vector<double>& scales,
                        const Tensor& rois, const Tensor& level, const RoiAlignSpec& spec,
                        const Tensor& out);
-// grad_features: written whole; undefined where no gradient is wanted.
+// grad_features: added to; undefined where no gradient is wanted.
 void roi_align_backward(const Tensor& grad, const std::vector<double>& scales, const Tensor& rois,
                         const Tensor& level, const RoiAlignSpec& spec,
                         const std::vector<Tensor>& grad_features);
@@ -34,7 +34,7 @@ namespace cuda {
 void roi_align_forward(const std::vector<Tensor>& features, const std::vector<double>& scales,
                        const Tensor& rois, const Tensor& level, const RoiAlignSpec& spec,
                        const Tensor& out);
-// grad_features: written whole; undefined where no gradient is wanted.
+// grad_features: added to; undefined where no gradient is wanted.
 void roi_align_backward(const Tensor& grad, const std::vector<double>& scales, const Tensor& rois,
                         const Tensor& level, const RoiAlignSpec& spec,
                         const std::vector<Tensor>& grad_features);

@@ -10,7 +10,7 @@
 namespace soma {
 namespace {
 
-constexpr int64_t kConverted = 1 << 16;  // elements of a task
+constexpr int64_t kTask = 1 << 16;  // elements
 
 }  // namespace
 
@@ -66,7 +66,7 @@ Tensor Tensor::to(DType dtype) const {
     with_any(dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
       auto* const converted = result.data<decltype(to)>();
-      parallel_chunks(numel(), kConverted, [=](int64_t first, int64_t last) {
+      parallel_chunks(numel(), kTask, [=](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
           converted[i] = convert_value<decltype(to)>(source[i]);
         }
@@ -108,7 +108,11 @@ void Tensor::fill(double value) const {
     if (device() == Device::cuda) return device::fill(raw(), dtype_, numel(), value);
   }
   with_any(dtype_, [&](auto type) {
-    std::fill_n(data<decltype(type)>(), numel(), convert_value<decltype(type)>(value));
+    using T = decltype(type);
+    T* const values = data<T>();
+    parallel_chunks(numel(), kTask, [=](int64_t first, int64_t last) {
+      std::fill(values + first, values + last, convert_value<T>(value));
+    });
   });
 }
 

@@ -164,7 +164,6 @@ void backward(const Tensor& grad, const Rois<T>& rois, const std::vector<Tensor>
     const Tensor& map = maps[static_cast<size_t>(band.level)];
     const int64_t row_size = map.extent(2) * map.extent(3);
     T* out = map.data<T>() + (band.image * map.extent(1) + band.first) * row_size;
-    std::fill(out, out + (band.last - band.first) * row_size, T{0});
     BandWeights<T> weights;
     for (const int32_t k : buckets[static_cast<size_t>(band.level * images + band.image)]) {
       add_roi(grad, rois, k, band, map, weights, out);

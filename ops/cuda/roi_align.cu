@@ -151,9 +151,6 @@ void roi_align_forward(const std::vector<Tensor>& features, const std::vector<do
 void roi_align_backward(const Tensor& grad, const std::vector<double>& scales, const Tensor& rois,
                         const Tensor& level, const RoiAlignSpec& spec,
                         const std::vector<Tensor>& grad_features) {
-  for (const Tensor& map : grad_features) {
-    if (map.defined()) map.fill(0);
-  }
   with_float(grad.dtype(), "roi_align", [&](auto type) {
     using T = decltype(type);
     each(grad.numel(),

@@ -25,6 +25,17 @@ Variable plus(const Variable& a, const Variable& b) {
   });
 }
 
+// y = factor * x, added to what is there.
+Variable adding(const Variable& x, const Variable& again, double factor) {
+  return record_adding("adding", x.value().clone(), {x, again},
+                       [factor](const Tensor& grad, const std::vector<Tensor>& sums) {
+                         for (const Tensor& sum : sums) {
+                           if (!sum.defined()) continue;
+                           sum.data<double>()[0] += factor * grad.item();
+                         }
+                       });
+}
+
 Variable leaf(double value) { return Variable(Tensor::full({}, value, DType::f64), true); }
 
 }  // namespace
@@ -68,6 +79,24 @@ TEST_CASE("a value that no backward function keeps is given back during the forw
   const int64_t before = memory_stats(Device::cpu).live_bytes;
   const Variable y = times(times(times(x, 2), 3), 4);
   CHECK(memory_stats(Device::cpu).live_bytes == before + 8192);  // y's own
+}
+
+TEST_CASE("nodes that add share the gradient of their input") {
+  const Variable x = leaf(2), constant(Tensor::full({}, 1, DType::f64));
+  const Variable y = times(x, 10);
+  const Variable one = adding(y, constant, 3), two = adding(y, y, 5);
+  backward(plus(plus(one, two), times(y, 7)));
+  CHECK(x.grad().item() == 10 * (3 + 5 + 5 + 7));
+  CHECK_FALSE(constant.grad().defined());
+}
+
+TEST_CASE("a gradient that is shared with others is copied before it is added to") {
+  const Variable x = leaf(2), z = leaf(3);
+  const Variable y = times(x, 1);
+  const Variable older = adding(y, y, 3);
+  backward(plus(plus(y, z), older));  // y and z get one tensor before `older` runs
+  CHECK(x.grad().item() == 7);
+  CHECK(z.grad().item() == 1);
 }
 
 TEST_CASE("memory of a walked graph is given back") {
