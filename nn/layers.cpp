@@ -1,9 +1,11 @@
 #include "nn/layers.h"
 
+#include "base/check.h"
 #include "nn/half.h"
 #include "ops/batch_norm.h"
 #include "ops/elementwise.h"
 #include "ops/group_norm.h"
+#include "ops/permute.h"
 
 namespace soma {
 namespace {
@@ -54,6 +56,16 @@ Variable Conv2d::operator()(const Variable& x, const Variable& residual) const {
     default:
       return normed(conv2d(halved(x), halved_parameter(weight_), {}, {}, spec(false)), residual);
   }
+}
+
+Variable Conv2d::on_windows(const Variable& windows) const {
+  check(options_.norm == Norm::none && options_.groups == 1 && !packed_, "conv",
+        "takes windows in training only, and without norm and groups");
+  const Shape& shape = weight_.shape();
+  const int64_t inner = shape.product(1, 4);
+  const Variable rows = reshape(windows, {windows.extent(0), inner});
+  const Variable matrix = reshape(halved_parameter(weight_), {shape[0], inner});
+  return linear(halved(rows), matrix, halved_parameter(bias_), options_.relu);
 }
 
 Variable Conv2d::normed(const Variable& x, const Variable& residual) const {

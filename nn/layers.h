@@ -32,6 +32,8 @@ class Conv2d : public Module {
   Conv2d(Tensor weight, Tensor bias, const ConvOptions& options);
 
   Variable operator()(const Variable& x, const Variable& residual = {}) const;
+  // Training, without a norm: its answers at single pixels, windows [K, kh, kw, C] -> [K, O].
+  Variable on_windows(const Variable& windows) const;
   void freeze();  // no gradients; a batch norm keeps its running statistics from now on
   void prepare(Precision precision = Precision::f32);  // inference only from now on
   void list(Members& members) override;

@@ -1,5 +1,7 @@
 #include "ops/conv2d.h"
 
+#include <utility>
+
 #include "ops/batch_norm.h"
 #include "ops/bias_grad.h"
 #include "ops/checks.h"
@@ -64,8 +66,10 @@ struct ScaledWeight {
     return scale.defined() ? scale_rows(plain.value(), scale).to(parameter_type(dtype))
                            : plain.value();
   }
-  Tensor gradient(const Tensor& grad) const {
-    return scale.defined() ? scale_rows(grad.to(plain.dtype()), scale) : grad;
+  Tensor gradient(Tensor grad) const {
+    if (!scale.defined()) return grad;
+    grad = grad.to(plain.dtype());
+    return scale_rows(std::move(grad), scale);
   }
 };
 
@@ -86,14 +90,18 @@ Variable convolved(const ScaledWeight& weight, const Variable& x, const Variable
                  need_w = plain.requires_grad(), need_bias = bias.requires_grad(),
                  need_residual = residual.requires_grad()](const Tensor& grad_out) {
                   const Tensor grad = relu_masked(out, grad_out);
-                  const auto operand_again = [&] {
-                    return kept.defined() ? kept : weight.operand(x.dtype());
-                  };
-                  return std::vector<Tensor>{
-                      need_x ? backward_data(grad, operand_again(), spec, x.shape()) : Tensor(),
-                      need_w ? weight.gradient(backward_weight(x, grad, spec, weight.plain.shape()))
-                             : Tensor(),
-                      need_bias ? bias_grad(grad) : Tensor(), need_residual ? grad : Tensor()};
+                  std::vector<Tensor> grads(4);
+                  if (need_x) {
+                    grads[0] = backward_data(
+                        grad, kept.defined() ? kept : weight.operand(x.dtype()), spec, x.shape());
+                  }
+                  if (need_w) {
+                    grads[1] =
+                        weight.gradient(backward_weight(x, grad, spec, weight.plain.shape()));
+                  }
+                  if (need_bias) grads[2] = bias_grad(grad);
+                  if (need_residual) grads[3] = grad;
+                  return grads;
                 });
 }
 

@@ -93,10 +93,10 @@ Variable cast(const Variable& x, DType dtype) {
   });
 }
 
-Tensor scale_rows(const Tensor& weight, const Tensor& factor) {
+Tensor scale_rows(Tensor weight, const Tensor& factor) {
   check(weight.rank() >= 1 && factor.shape() == Shape{weight.extent(0)}, "scale_rows",
         "needs one factor per row, got ", factor.shape(), " for ", weight.shape());
-  const Tensor out = Tensor::empty_like(weight);
+  const Tensor out = weight.shares_storage() ? Tensor::empty_like(weight) : weight;
   run<cpu::scale_rows, cuda::scale_rows>("scale_rows", weight.device(), weight, factor, out);
   return out;
 }

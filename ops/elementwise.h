@@ -16,8 +16,9 @@ Variable sum(const Variable& x);  // a scalar; fixed order of addition, any thre
 // Another float type, and the gradient back; x itself where it has it.
 Variable cast(const Variable& x, DType dtype);
 
-// weight [O, ...] times factor [O], row by row: folds a frozen norm's scale into a convolution.
-Tensor scale_rows(const Tensor& weight, const Tensor& factor);
+// weight [O, ...] times factor [O], row by row: folds a frozen norm's scale into a convolution. In
+// place where nobody else holds `weight`.
+Tensor scale_rows(Tensor weight, const Tensor& factor);
 
 namespace cpu {
 void add(const Tensor& a, const Tensor& b, const Tensor& out);

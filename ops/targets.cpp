@@ -27,6 +27,12 @@ Tensor flatten_index(const Tensor& index, int64_t stride) {
   return out;
 }
 
+SplitIndex split_index(const Tensor& index, int64_t divisor) {
+  const SplitIndex out{Tensor::empty_like(index), Tensor::empty_like(index)};
+  run<cpu::split_index, cuda::split_index>("split_index", index.device(), index, divisor, out);
+  return out;
+}
+
 Tensor take(const Tensor& source, const Tensor& index) {
   const Tensor out = Tensor::empty(index.shape(), DType::i32, index.device());
   run<cpu::take, cuda::take>("take", index.device(), source, index, out);

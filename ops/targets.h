@@ -10,6 +10,12 @@ namespace soma {
 // -1 stays -1. -> i32 [N * S].
 Tensor flatten_index(const Tensor& index, int64_t stride);
 
+// index i32 [K] -> index / divisor and what is left over, both i32 [K]; -1 stays -1 in both.
+struct SplitIndex {
+  Tensor quotient, remainder;
+};
+SplitIndex split_index(const Tensor& index, int64_t divisor);
+
 // source i32 [R] picked by index i32 [K]; index -1 gives -1. -> i32 [K].
 Tensor take(const Tensor& source, const Tensor& index);
 
@@ -50,6 +56,7 @@ Tensor roi_levels(const Tensor& rois, const LevelSpec& spec);
 
 namespace cpu {
 void flatten_index(const Tensor& index, int64_t stride, const Tensor& out);
+void split_index(const Tensor& index, int64_t divisor, const SplitIndex& out);
 void take(const Tensor& source, const Tensor& index, const Tensor& out);
 void count_at_least(const Tensor& label, int32_t least, const Tensor& out);
 void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth,
@@ -61,6 +68,7 @@ void roi_levels(const Tensor& rois, const LevelSpec& spec, const Tensor& out);
 }  // namespace cpu
 namespace cuda {
 void flatten_index(const Tensor& index, int64_t stride, const Tensor& out);
+void split_index(const Tensor& index, int64_t divisor, const SplitIndex& out);
 void take(const Tensor& source, const Tensor& index, const Tensor& out);
 void count_at_least(const Tensor& label, int32_t least, const Tensor& out);
 void roi_candidates(const Tensor& boxes, const Tensor& count, const GroundTruth& truth,

@@ -153,15 +153,21 @@ std::vector<Map> Counter::pyramid(const std::vector<Map>& maps) {
   return levels;
 }
 
+// Of all pixels to choose by, and of the sampled ones to learn from.
 void Counter::rpn(const std::vector<Map>& levels) {
   const auto anchors = std::ssize(cell_anchors(config_, 0));
   const int middle = config_.rpn_channels > 0 ? config_.rpn_channels : config_.fpn_channels;
   for (const Map& level : levels) {
-    const Map hidden = convolution("rpn.conv", level, {.outputs = middle, .side = 3});
-    convolution("rpn.logits", hidden, {.outputs = anchors});
-    convolution("rpn.deltas", hidden, {.outputs = 4 * anchors});
+    const Map hidden =
+        convolution("rpn.conv", level, {.outputs = middle, .side = 3, .frozen = true});
+    convolution("rpn.logits", hidden, {.outputs = anchors, .frozen = true});
+    convolution("rpn.deltas", hidden, {.outputs = 4 * anchors, .frozen = true});
     kernel("proposals", 0, 20 * level.places() * static_cast<double>(anchors));
   }
+  if (!training_) return;
+  linear("rpn.conv sampled", config_.rpn_batch, int64_t{9} * config_.fpn_channels, middle);
+  linear("rpn.logits sampled", config_.rpn_batch, middle, anchors);
+  linear("rpn.deltas sampled", config_.rpn_batch, middle, 4 * anchors);
 }
 
 void Counter::box_heads(double rois) {

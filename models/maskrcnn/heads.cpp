@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kPooledLevels = 4;  // P2..P5
 // The enlarged masks and their gradient are the largest maps of a training step.
-constexpr int64_t kRecomputedRois = 32;
+constexpr int64_t kRecomputedRois = 16;
 
 // bias of a fully connected layer by torch's default.
 Tensor torch_bias(Init& init, int64_t out, int64_t fan_in) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "base/check.h"
 #include "models/maskrcnn/graphs.h"
@@ -129,15 +130,16 @@ Losses MaskRcnn::losses(const Tensor& images, const GroundTruth& truth, const St
   return losses(forward(images), truth, step);
 }
 
-Losses MaskRcnn::losses(const Forward& passed, const GroundTruth& truth, const StepId& step) const {
+Losses MaskRcnn::losses(Forward passed, const GroundTruth& truth, const StepId& step) const {
   const RpnSamples anchors = sample_anchors(passed, truth, step);
   const RoiSamples rois = sample_rois(proposals(passed, truth.image_size, true), truth, step);
-  return losses(passed, anchors, rois, truth, step);
+  return losses(std::move(passed), anchors, rois, truth, step);
 }
 
-Losses MaskRcnn::losses(const Forward& forward, const RpnSamples& anchors, const RoiSamples& rois,
+Losses MaskRcnn::losses(Forward forward, const RpnSamples& anchors, const RoiSamples& rois,
                         const GroundTruth& truth, const StepId& step) const {
-  const Rpn::Losses rpn = rpn_.losses(forward.rpn, anchors);
+  const Rpn::Losses rpn =
+      rpn_.losses(rpn_.at(forward.features, anchors), anchors, truth.image_size.extent(0));
   BoxHead::Losses all;
   RoiSamples here = rois;
   for (int stage = 0; stage < std::ssize(box_heads_); ++stage) {
@@ -149,7 +151,7 @@ Losses MaskRcnn::losses(const Forward& forward, const RpnSamples& anchors, const
     all = stage == 0 ? own : BoxHead::Losses{add(all.cls, own.cls), add(all.box, own.box)};
     if (stage + 1 < std::ssize(box_heads_)) here = next_rois(here, outputs, truth, step, stage);
   }
-  return {rpn.cls, rpn.box, all.cls, all.box, mask_loss(forward, rois, truth, step)};
+  return {rpn.cls, rpn.box, all.cls, all.box, mask_loss(std::move(forward), rois, truth, step)};
 }
 
 // The RoIs of a cascade's next stage: the boxes of `stage`, all of them, matched anew.
@@ -171,8 +173,8 @@ RoiSamples MaskRcnn::next_rois(const RoiSamples& rois, const BoxOutputs& outputs
   return roi_samples(candidates, matches, all, truth, static_cast<int64_t>(config_.classes.size()));
 }
 
-Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
-                             const GroundTruth& truth, const StepId& step) const {
+Variable MaskRcnn::mask_loss(Forward forward, const RoiSamples& rois, const GroundTruth& truth,
+                             const StepId& step) const {
   const auto classes = static_cast<int64_t>(config_.classes.size());
   Compacted chosen = compact(rois.label, classes);
   if (config_.mask_roi_limit > 0) {
@@ -194,8 +196,9 @@ Variable MaskRcnn::mask_loss(const Forward& forward, const RoiSamples& rois,
   }
   const Tensor picked = gather_rows(rois.rois, rows).value();
   const Tensor label = take(rois.label, rows);
-  const Variable logits =
-      mask_head_(pool_rois(config_, forward.features, picked, config_.mask_pool), label);
+  const Variable pooled = pool_rois(config_, forward.features, picked, config_.mask_pool);
+  forward = Forward();
+  const Variable logits = mask_head_(pooled, label);
   const Tensor targets = mask_targets(
       truth.masks, picked, take(rois.matched, rows), truth.image_size,
       {2 * config_.mask_pool, config_.mask_target_aligned, config_.mask_target_threshold});

@@ -60,14 +60,15 @@ class MaskRcnn : public Module {
     RpnOutputs rpn;
   };
   Forward forward(const Tensor& images) const;
-  Losses losses(const Forward& forward, const GroundTruth& truth, const StepId& step) const;
+  // A pass that is given away is freed once the heads have pooled from its features.
+  Losses losses(Forward forward, const GroundTruth& truth, const StepId& step) const;
   RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
                             const StepId& step) const;
   RpnSamples sample_anchors(const Forward& forward, const GroundTruth& truth,
                             const Samples& drawn) const;
   RoiSamples sample_rois(const Proposals& proposals, const GroundTruth& truth,
                          const StepId& step) const;
-  Losses losses(const Forward& forward, const RpnSamples& anchors, const RoiSamples& rois,
+  Losses losses(Forward forward, const RpnSamples& anchors, const RoiSamples& rois,
                 const GroundTruth& truth, const StepId& step) const;
 
   // The stages of detection.
@@ -110,7 +111,7 @@ class MaskRcnn : public Module {
                        const StepId& step, int stage) const;
   Detections best_of(const Proposals& proposals, const Tensor& probabilities, const Tensor& deltas,
                      const Tensor& image_size, const TestConfig& test) const;
-  Variable mask_loss(const Forward& forward, const RoiSamples& rois, const GroundTruth& truth,
+  Variable mask_loss(Forward forward, const RoiSamples& rois, const GroundTruth& truth,
                      const StepId& step) const;
 
   ModelConfig config_;

@@ -17,11 +17,13 @@
 #include "ops/permute.h"
 #include "ops/targets.h"
 #include "ops/top_k.h"
+#include "ops/windows.h"
 
 namespace soma {
 namespace {
 
 constexpr double kHeadDeviation = 0.01;  // both references
+constexpr int kHeadKernel = 3;
 
 Conv2d make_conv(int in, int out, int kernel, bool relu, Init& init) {
   return Conv2d(init.normal({out, kernel, kernel, in}, kHeadDeviation), Tensor(),
@@ -62,13 +64,14 @@ Rpn::Rpn(const ModelConfig& config, Init& init) : config_(config) {
   const int in = config.fpn_channels;
   const int middle = config.rpn_channels > 0 ? config.rpn_channels : in;
   const auto count = static_cast<int>(cell_anchors(config, 0).size());
-  conv_ = make_conv(in, middle, 3, true, init);
+  conv_ = make_conv(in, middle, kHeadKernel, true, init);
   logits_ = make_conv(middle, count, 1, false, init);
   deltas_ = make_conv(middle, 4 * count, 1, false, init);
 }
 
 RpnOutputs Rpn::operator()(const std::vector<Variable>& features, int64_t height,
                            int64_t width) const {
+  const NoGradScope scope;
   RpnOutputs outputs;
   std::vector<GridSize> grids;
   for (const Variable& feature : features) {
@@ -148,19 +151,26 @@ RpnSamples Rpn::sample(const RpnOutputs& outputs, const GroundTruth& truth,
   return targets(anchors, truth, match(anchors, truth), drawn);
 }
 
-Rpn::Losses Rpn::losses(const RpnOutputs& outputs, const RpnSamples& samples) const {
-  const Variable logits = concat(outputs.logits, 1), deltas = concat(outputs.deltas, 1);
-  const int64_t images = logits.extent(0), anchors = logits.extent(1);
-  const Variable picked = gather_rows(reshape(logits, {images * anchors, 1}), samples.index);
-  const Variable moved = gather_rows(reshape(deltas, {images * anchors, 4}), samples.index);
-  const DType dtype = logits.dtype();
+Rpn::SampledOutputs Rpn::at(const std::vector<Variable>& features,
+                            const RpnSamples& samples) const {
+  const auto cells = std::ssize(cell_anchors(config_, 0));
+  const SplitIndex split = split_index(samples.index, cells);
+  const Variable hidden = conv_.on_windows(gather_windows(features, split.quotient, kHeadKernel));
+  return {pick_class(widened(logits_.on_windows(hidden)), split.remainder, 1),
+          pick_class(widened(deltas_.on_windows(hidden)), split.remainder, 4)};
+}
+
+Rpn::Losses Rpn::losses(const SampledOutputs& outputs, const RpnSamples& samples,
+                        int64_t images) const {
+  const DType dtype = outputs.logits.dtype();
   const Tensor normalizer = config_.rpn_loss_mean
                                 ? count_at_least(samples.label, 0, dtype)
                                 : Tensor::full({}, static_cast<double>(config_.rpn_batch * images),
-                                               dtype, logits.device());
-  const Tensor target = samples.label.to(dtype).reshape(picked.shape());
-  return {binary_cross_entropy_with_logits(picked, target, normalizer),
-          smooth_l1(moved, samples.targets.to(dtype), samples.label, config_.rpn_beta, normalizer)};
+                                               dtype, outputs.logits.device());
+  const Tensor target = samples.label.to(dtype).reshape(outputs.logits.shape());
+  return {binary_cross_entropy_with_logits(outputs.logits, target, normalizer),
+          smooth_l1(outputs.deltas, samples.targets.to(dtype), samples.label, config_.rpn_beta,
+                    normalizer)};
 }
 
 void Rpn::prepare(Precision precision) {

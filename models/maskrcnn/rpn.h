@@ -13,6 +13,7 @@
 
 namespace soma {
 
+// Of all anchors. No gradient.
 struct RpnOutputs {
   std::vector<Variable> logits;  // per level [N, A_l]
   std::vector<Variable> deltas;  // per level [N, A_l, 4]
@@ -65,7 +66,15 @@ class Rpn : public Module {
   struct Losses {
     Variable cls, box;
   };
-  Losses losses(const RpnOutputs& outputs, const RpnSamples& samples) const;
+  // What the head answers for the sampled anchors, with gradients; for padding zeros. The losses
+  // see no others, so nothing of the other pixels is kept, and their zero gradients are not taken
+  // through the head.
+  struct SampledOutputs {
+    Variable logits;  // [N * S, 1]
+    Variable deltas;  // [N * S, 4]
+  };
+  SampledOutputs at(const std::vector<Variable>& features, const RpnSamples& samples) const;
+  Losses losses(const SampledOutputs& outputs, const RpnSamples& samples, int64_t images) const;
 
   void prepare(Precision precision);
   void list(Members& members) override;

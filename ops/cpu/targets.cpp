@@ -14,6 +14,15 @@ void flatten_index(const Tensor& index, int64_t stride, const Tensor& out) {
   }
 }
 
+void split_index(const Tensor& index, int64_t divisor, const SplitIndex& out) {
+  const int32_t* from = index.data<int32_t>();
+  int32_t *quotient = out.quotient.data<int32_t>(), *remainder = out.remainder.data<int32_t>();
+  for (int64_t i = 0; i < index.numel(); ++i) {
+    quotient[i] = from[i] < 0 ? -1 : static_cast<int32_t>(from[i] / divisor);
+    remainder[i] = from[i] < 0 ? -1 : static_cast<int32_t>(from[i] % divisor);
+  }
+}
+
 void take(const Tensor& source, const Tensor& index, const Tensor& out) {
   const int32_t *from = source.data<int32_t>(), *row = index.data<int32_t>();
   int32_t* to = out.data<int32_t>();

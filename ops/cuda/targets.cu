@@ -19,6 +19,16 @@ struct Flatten {
   }
 };
 
+struct Split {
+  const int32_t* index;
+  int64_t divisor;
+  int32_t *quotient, *remainder;
+  __device__ void operator()(int64_t i) const {
+    quotient[i] = index[i] < 0 ? -1 : static_cast<int32_t>(index[i] / divisor);
+    remainder[i] = index[i] < 0 ? -1 : static_cast<int32_t>(index[i] % divisor);
+  }
+};
+
 struct Take {
   const int32_t *source, *index;
   int32_t* out;
@@ -116,6 +126,11 @@ struct Levels {
 
 void flatten_index(const Tensor& index, int64_t stride, const Tensor& out) {
   each(index.numel(), Flatten{index.data<int32_t>(), index.extent(1), stride, out.data<int32_t>()});
+}
+
+void split_index(const Tensor& index, int64_t divisor, const SplitIndex& out) {
+  each(index.numel(), Split{index.data<int32_t>(), divisor, out.quotient.data<int32_t>(),
+                            out.remainder.data<int32_t>()});
 }
 
 void take(const Tensor& source, const Tensor& index, const Tensor& out) {

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "models/maskrcnn/anchors.h"
 #include "ops/elementwise.h"
+#include "ops/gather.h"
 #include "tests/models/tiny.h"
 
 namespace soma::test {
@@ -259,11 +260,12 @@ TEST_CASE("RPN losses are divided by the batch's full size") {
                       static_cast<double>(targets[4 * i + c]));
     }
   }
-  RpnOutputs outputs;
-  outputs.logits = {Variable(Tensor::of({2, anchors}, logits))};
-  outputs.deltas = {Variable(Tensor::of({2, anchors, 4}, deltas))};
-  const Rpn::Losses losses = rpn.losses(
-      outputs, {Tensor::of({16}, index), Tensor::of({16}, label), Tensor::of({16, 4}, targets)});
+  const RpnSamples samples = {Tensor::of({16}, index), Tensor::of({16}, label),
+                              Tensor::of({16, 4}, targets)};
+  const Rpn::Losses losses =
+      rpn.losses({gather_rows(Tensor::of({2 * anchors, 1}, logits), samples.index),
+                  gather_rows(Tensor::of({2 * anchors, 4}, deltas), samples.index)},
+                 samples, 2);
   CHECK(losses.cls.value().item() == doctest::Approx(cls / 16).epsilon(1e-5));
   CHECK(losses.box.value().item() == doctest::Approx(box / 16).epsilon(1e-5));
 }

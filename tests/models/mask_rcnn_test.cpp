@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -17,6 +18,13 @@ namespace {
 std::vector<double> values_of(const Losses& losses) {
   return {losses.rpn_cls.value().item(), losses.rpn_box.value().item(), losses.cls.value().item(),
           losses.box.value().item(), losses.mask.value().item()};
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
 }
 
 // All losses, then every gradient, as bits that can be compared.
@@ -92,6 +100,37 @@ TEST_CASE("the whole model passes the gradient check") {
       }
     }
   }
+}
+
+TEST_CASE("the RPN answers for sampled anchors as it does for all") {
+  const ModelConfig config = tiny_config();
+  Init init(1, DType::f64);
+  const Rpn rpn(config, init);
+  std::vector<Variable> features;
+  for (const int64_t side : {16, 8, 4, 2, 1}) {
+    const Tensor map = Tensor::empty({2, side, side, config.fpn_channels}, DType::f64);
+    Random random(7, RandomUse::test, static_cast<uint32_t>(side));
+    for (int64_t i = 0; i < map.numel(); ++i) map.data<double>()[i] = random.uniform(-1, 1);
+    features.emplace_back(map, true);
+  }
+  const RpnOutputs all = rpn(features, 64, 64);
+  CHECK_FALSE(all.logits[0].requires_grad());
+  std::vector<double> logits, deltas;  // of the anchors in the order of their index
+  for (int64_t n = 0; n < 2; ++n) {
+    for (size_t level = 0; level < features.size(); ++level) {
+      const std::vector<double> l = all.logits[level].value().slice(n, n + 1).to_vector<double>();
+      const std::vector<double> d = all.deltas[level].value().slice(n, n + 1).to_vector<double>();
+      logits.insert(logits.end(), l.begin(), l.end());
+      deltas.insert(deltas.end(), d.begin(), d.end());
+    }
+  }
+  std::vector<int32_t> index(logits.size());
+  std::iota(index.begin(), index.end(), 0);
+  const RpnSamples samples = {Tensor::of({std::ssize(index)}, index), Tensor(), Tensor()};
+  const Rpn::SampledOutputs sampled = rpn.at(features, samples);
+  CHECK(sampled.logits.requires_grad());
+  CHECK(largest_difference(sampled.logits.value().to_vector<double>(), logits) < 1e-14);
+  CHECK(largest_difference(sampled.deltas.value().to_vector<double>(), deltas) < 1e-14);
 }
 
 TEST_CASE("a training step has the same bits for any number of threads") {

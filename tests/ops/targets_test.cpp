@@ -18,9 +18,12 @@ GroundTruth two_images() {
 
 }  // namespace
 
-TEST_CASE("flatten_index, take and count_at_least keep padding apart") {
+TEST_CASE("flatten_index, split_index, take and count_at_least keep padding apart") {
   const Tensor flat = flatten_index(Tensor::of<int32_t>({2, 3}, {0, 4, -1, 2, -1, -1}), 5);
   CHECK(flat.to_vector<int32_t>() == std::vector<int32_t>{0, 4, -1, 7, -1, -1});
+  const SplitIndex split = split_index(Tensor::of<int32_t>({4}, {7, -1, 2, 0}), 3);
+  CHECK(split.quotient.to_vector<int32_t>() == std::vector<int32_t>{2, -1, 0, 0});
+  CHECK(split.remainder.to_vector<int32_t>() == std::vector<int32_t>{1, -1, 2, 0});
   const Tensor taken =
       take(Tensor::of<int32_t>({3}, {7, 8, 9}), Tensor::of<int32_t>({4}, {2, -1, 0, 0}));
   CHECK(taken.to_vector<int32_t>() == std::vector<int32_t>{9, -1, 7, 7});
