@@ -13,10 +13,16 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-# (part of the kernel's name, part of the architecture or "") -> why its spills are accepted
-ALLOWED = {}
+# (pattern of the kernel's name, architecture) -> why its spills are accepted
+CHECKS_ALONE = "f64 is for checks alone; registers are kept over the calls that its divisions are"
+ALLOWED = {
+    ("*max_pool2d*BackwardId*", "sm_100"): CHECKS_ALONE,
+    ("*resize*BackwardId*", "sm_100"): CHECKS_ALONE,
+    ("*roi_align*ForwardId*", "sm_100"): CHECKS_ALONE,
+}
 
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(\w+)'")
 SPILL = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -34,7 +40,8 @@ def offences(log):
         match = SPILL.search(line)
         if match and entry:
             stores, loads = map(int, match.groups())
-            allowed = any(name in entry[0] and arch in entry[1] for name, arch in ALLOWED)
+            allowed = any(fnmatchcase(entry[0], name) and arch == entry[1]
+                          for name, arch in ALLOWED)
             if stores + loads > 0 and not allowed:
                 found.append(f"{entry[0]} for {entry[1]}: spills {stores} bytes stored, "
                              f"{loads} loaded")
@@ -70,6 +77,10 @@ def self_test():
     cases = [(clean, 0, 1), (clean + clean, 0, 2), ("", 0, 0),
              (entry + "    8 bytes stack frame, 4 bytes spill stores, 0 bytes spill loads\n", 1, 1),
              (entry + "    8 bytes stack frame, 0 bytes spill stores, 8 bytes spill loads\n", 1, 1),
+             (entry.replace("_Z1fv", "_Z8resize_8BackwardIdE").replace("75", "100") +
+              "    8 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads\n", 0, 1),
+             (entry.replace("_Z1fv", "_Z8resize_8BackwardIdE") +
+              "    8 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads\n", 1, 1),
              (clean + "a.cu(3): warning #177-D: variable was declared but never used\n", 1, 1)]
     for log, expected, kernels in cases:
         found = offences(log)

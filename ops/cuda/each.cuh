@@ -19,6 +19,7 @@ __device__ inline int64_t grid_threads() { return int64_t{gridDim.x} * blockDim.
 
 template <class Body>
 __global__ void __launch_bounds__(kEachThreads) each_kernel(int64_t count, Body body) {
+  UNROLL(1)  // several bodies at once would keep registers in memory over calls of the division
   for (int64_t i = grid_thread(); i < count; i += grid_threads()) body(i);
 }
 

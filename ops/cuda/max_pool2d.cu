@@ -21,14 +21,14 @@ struct Forward {
     const S* image = x + pixel / (p.out_width * p.out_height) * p.height * p.width * p.channels + c;
     gpu::Value<S> best = 0;
     int64_t place = -1;
-    for (int64_t k = 0; k < p.kernel * p.kernel; ++k) {
-      const int64_t y = row * p.stride - p.pad + k / p.kernel;
-      const int64_t at = column * p.stride - p.pad + k % p.kernel;
-      if (y < 0 || y >= p.height || at < 0 || at >= p.width) continue;
-      const auto value = gpu::widen(image[(y * p.width + at) * p.channels]);
-      if (place >= 0 && !(value > best) && value == value) continue;
-      best = value;
-      place = k;
+    const int64_t top = row * p.stride - p.pad, left = column * p.stride - p.pad;
+    for (int64_t y = p.first_tap(row); y < p.last_tap(row, p.height); ++y) {
+      for (int64_t at = p.first_tap(column); at < p.last_tap(column, p.width); ++at) {
+        const auto value = gpu::widen(image[((top + y) * p.width + left + at) * p.channels]);
+        if (place >= 0 && !(value > best) && value == value) continue;
+        best = value;
+        place = y * p.kernel + at;
+      }
     }
     if (p.relu && !(best > 0)) {
       if (best == best) best = 0;
@@ -51,8 +51,9 @@ struct Backward {
     const int64_t x = pixel % p.width + p.pad, y = pixel / p.width % p.height + p.pad;
     const int64_t image = pixel / (p.width * p.height) * p.out_height;
     gpu::Value<S> total = 0;
+    const int64_t first_column = p.first_window(x);
     for (int64_t row = p.first_window(y); row * p.stride <= y && row < p.out_height; ++row) {
-      for (int64_t at = p.first_window(x); at * p.stride <= x && at < p.out_width; ++at) {
+      for (int64_t at = first_column; at * p.stride <= x && at < p.out_width; ++at) {
         const int64_t out = ((image + row) * p.out_width + at) * p.channels + c;
         const int64_t place = (y - row * p.stride) * p.kernel + (x - at * p.stride);
         if (winner[out] == place) total += gpu::widen(grad[out]);
