@@ -60,14 +60,15 @@ TEST_CASE("backbones have the sums that torchvision states for 224 x 224") {
                                               {"resnet50", 4.089},
                                               {"resnet101", 7.801},
                                               {"resnext101_32x8d", 16.414}};
-  for (const auto& [name, stated] : giga) {
+  for (const auto& entry : giga) {
+    const std::string& name = entry.first;
     CAPTURE(name);
     const auto kernels = detection_cost(torchvision_model(name), 224, 224, 100);
     // The stated stem sees 3 channels; the last layer, of 1000 classes, is not the detector's.
     const double stem = kernel(kernels, "backbone.stem").multiply_adds / 4;
     const double classes = name == "resnet18" || name == "resnet34" ? 512e3 : 2048e3;
     const double sum = multiply_adds(kernels, "backbone.") - stem + classes;
-    CHECK(sum / 1e9 == doctest::Approx(stated).epsilon(5e-4));
+    CHECK(sum / 1e9 == doctest::Approx(entry.second).epsilon(5e-4));
   }
 }
 
