@@ -61,13 +61,13 @@ SoftDetections find(const std::vector<Disk>& disks, const PixelBox& window, uint
 }  // namespace
 
 TEST_CASE("windows cover every pixel and share the overlap") {
-  for (const auto& [height, width, side, overlap] :
-       std::vector<std::array<int64_t, 4>>{{100, 100, 40, 10},
-                                           {41, 300, 40, 0},
-                                           {40, 40, 40, 39},
-                                           {1000, 999, 64, 16},
-                                           {7, 3, 64, 8},
-                                           {129, 65, 64, 63}}) {
+  for (const auto& sizes : std::vector<std::array<int64_t, 4>>{{100, 100, 40, 10},
+                                                               {41, 300, 40, 0},
+                                                               {40, 40, 40, 39},
+                                                               {1000, 999, 64, 16},
+                                                               {7, 3, 64, 8},
+                                                               {129, 65, 64, 63}}) {
+    const int64_t height = sizes[0], width = sizes[1], side = sizes[2], overlap = sizes[3];
     CAPTURE(width);
     const std::vector<PixelBox> windows = tile_windows(height, width, side, overlap);
     std::set<int64_t> xs, ys;

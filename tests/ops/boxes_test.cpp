@@ -44,11 +44,12 @@ TEST_CASE("box_iou of pairs worked out by hand") {
 }
 
 TEST_CASE("box_iou is a number whatever the corners are") {
-  const Tensor odd = rows({3,     3,          3,         3,          // no area
-                           kNan,  0,          10,        10,         // NaN
-                           0,     0,          kInfinity, kInfinity,  // endless
-                           -3e38, -3e38,      3e38,      3e38,       // area overflows
-                           0,     -kInfinity, 0,         kInfinity});
+  constexpr float kHuge = 3e38f;
+  const Tensor odd = rows({3,      3,          3,         3,          // no area
+                           kNan,   0,          10,        10,         // NaN
+                           0,      0,          kInfinity, kInfinity,  // endless
+                           -kHuge, -kHuge,     kHuge,     kHuge,      // area overflows
+                           0,      -kInfinity, 0,         kInfinity});
   for (const float iou : box_iou(odd, odd).to_vector<float>()) CHECK(iou == 0);
 }
 
