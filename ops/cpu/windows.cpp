@@ -18,7 +18,7 @@ struct WindowRow {
   bool empty() const { return first >= last; }
 };
 
-WindowRow window_row(const FlatMaps& maps, const PixelPlace& at, int64_t row, int64_t kernel) {
+WindowRow window_row(const FlatMaps& maps, const MapPixel& at, int64_t row, int64_t kernel) {
   const int64_t reach = kernel / 2, width = maps.width[at.level], y = at.y + row - reach;
   const int64_t first = std::max<int64_t>(0, reach - at.x);
   const int64_t last = std::min(kernel, width + reach - at.x);
@@ -26,8 +26,7 @@ WindowRow window_row(const FlatMaps& maps, const PixelPlace& at, int64_t row, in
   return {y, at.x + first - reach, first, inside ? last : first};
 }
 
-int64_t element(const FlatMaps& maps, const PixelPlace& at, const WindowRow& row,
-                int64_t channels) {
+int64_t element(const FlatMaps& maps, const MapPixel& at, const WindowRow& row, int64_t channels) {
   return ((at.image * maps.height[at.level] + row.y) * maps.width[at.level] + row.x) * channels;
 }
 
@@ -44,7 +43,7 @@ void gather_windows_forward(const std::vector<Tensor>& features, const FlatMaps&
       std::fill(to, to + (end - begin) * kernel * length, T{0});
       for (int64_t k = begin; k < end; ++k) {
         for (int64_t i = 0; i < kernel && pixels[k] >= 0; ++i) {
-          const PixelPlace at = maps.place(pixels[k]);
+          const MapPixel at = maps.place(pixels[k]);
           const WindowRow row = window_row(maps, at, i, kernel);
           if (row.empty()) continue;
           const T* from =
@@ -66,7 +65,7 @@ void gather_windows_backward(const Tensor& grad, const FlatMaps& maps, const Ten
     parallel_chunks(channels, kChannelsOfTask, [&](int64_t begin, int64_t end) {
       for (int64_t k = 0; k < grad.extent(0); ++k) {
         if (pixels[k] < 0) continue;
-        const PixelPlace at = maps.place(pixels[k]);
+        const MapPixel at = maps.place(pixels[k]);
         const Tensor& sum = sums[static_cast<size_t>(at.level)];
         for (int64_t i = 0; i < kernel && sum.defined(); ++i) {
           const WindowRow row = window_row(maps, at, i, kernel);

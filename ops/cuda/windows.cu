@@ -20,7 +20,7 @@ struct Windows {
     const int64_t c = i % channels, tap = i / channels % (kernel * kernel);
     const int64_t middle = pixel[i / channels / (kernel * kernel)];
     if (middle < 0 || middle >= maps.all_pixels()) return nullptr;
-    const PixelPlace place = maps.place(middle);
+    const MapPixel place = maps.place(middle);
     const int64_t height = maps.height[place.level], width = maps.width[place.level];
     const int64_t y = place.y + tap / kernel - kernel / 2, x = place.x + tap % kernel - kernel / 2;
     const bool inside = y >= 0 && y < height && x >= 0 && x < width;

@@ -9,7 +9,8 @@ namespace soma {
 
 inline constexpr int32_t kMostFlatMaps = 8;
 
-struct PixelPlace {
+// A pixel of one of the maps.
+struct MapPixel {
   int32_t level;
   int64_t image, y, x;
 };
@@ -21,8 +22,8 @@ struct FlatMaps {
 
   HD int64_t all_pixels() const { return images * pixels; }
   // `pixel` in [0, all_pixels()).
-  HD PixelPlace place(int64_t pixel) const {
-    PixelPlace result = {0, pixel / pixels, 0, 0};
+  HD MapPixel place(int64_t pixel) const {
+    MapPixel result = {0, pixel / pixels, 0, 0};
     int64_t rest = pixel % pixels;
     while (rest >= height[result.level] * width[result.level]) {
       rest -= height[result.level] * width[result.level];
