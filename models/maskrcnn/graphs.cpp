@@ -13,20 +13,10 @@ constexpr int kPlainPasses = 2;  // of a shape, before it is captured
 
 using Forward = MaskRcnn::Forward;
 
-std::vector<Variable> variables_of(const Forward& forward) {
-  std::vector<Variable> result = forward.features;
-  for (const auto* group : {&forward.rpn.logits, &forward.rpn.deltas}) {
-    result.insert(result.end(), group->begin(), group->end());
-  }
-  return result;
-}
-
-// The same values, cut from the tape that made them.
+// The same values, the features cut from the tape that made them; the RPN's outputs have none.
 Forward leaves_of(const Forward& forward) {
   Forward result = forward;
-  for (auto* group : {&result.features, &result.rpn.logits, &result.rpn.deltas}) {
-    for (Variable& one : *group) one = Variable(one.value(), one.requires_grad());
-  }
+  for (Variable& one : result.features) one = Variable(one.value(), one.requires_grad());
   return result;
 }
 
@@ -78,21 +68,22 @@ struct CapturedForward {
 
 // And backward, which frees the tape: what it saved becomes room for gradients.
 struct CapturedStep {
-  // reached: the outputs to which the heads give gradients.
+  // reached: the features to which the heads give gradients.
   CapturedStep(MaskRcnn& model, const Tensor& images, const std::vector<bool>& reached)
       : forward(model, images) {
-    const std::vector<Variable> outputs = variables_of(forward.outputs);
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      seeds.push_back(reached[i] ? Tensor::empty_like(outputs[i].value()) : Tensor());
+    const std::vector<Variable>& features = forward.outputs.features;
+    for (size_t i = 0; i < features.size(); ++i) {
+      seeds.push_back(reached[i] ? Tensor::empty_like(features[i].value()) : Tensor());
     }
     const GradientsSetAside fresh(model);
-    backward = std::make_unique<DeviceGraph>(forward.pool, [&] { soma::backward(outputs, seeds); });
+    backward =
+        std::make_unique<DeviceGraph>(forward.pool, [&] { soma::backward(features, seeds); });
     gradients = fresh.found();
     forward.outputs = leaves_of(forward.outputs);
   }
 
   CapturedForward forward;
-  std::vector<Tensor> seeds;  // gradients of the outputs
+  std::vector<Tensor> seeds;  // gradients of the features
   std::vector<std::pair<Variable, Tensor>> gradients;
   std::unique_ptr<DeviceGraph> backward;
 };
@@ -144,7 +135,7 @@ Forward DetectionGraphs::forward(const MaskRcnn& model, const Tensor& images) {
 
 struct TrainingGraphs::Slot {
   int passes = 0;             // plain ones, with their backward pass
-  std::vector<bool> reached;  // the outputs that had a gradient then
+  std::vector<bool> reached;  // the features that had a gradient then
   std::unique_ptr<const CapturedStep> captured;
 };
 
@@ -197,7 +188,7 @@ void TrainingGraphs::backward(const Variable& loss) {
   soma::backward(loss);
   if (slot_ == nullptr) return;
   std::vector<Tensor> grads;
-  for (Variable& leaf : variables_of(given_)) {
+  for (Variable& leaf : given_.features) {
     grads.push_back(leaf.grad());
     leaf.clear_grad();
   }
@@ -206,13 +197,13 @@ void TrainingGraphs::backward(const Variable& loss) {
     ++slot_->passes;
     slot_->reached.clear();
     for (const Tensor& grad : grads) slot_->reached.push_back(grad.defined());
-    soma::backward(variables_of(std::exchange(passed_, {})), std::move(grads));
+    soma::backward(std::exchange(passed_, {}).features, std::move(grads));
     return;
   }
   const CapturedStep& step = *slot_->captured;
   for (size_t i = 0; i < grads.size(); ++i) {
     check(grads[i].defined() == step.seeds[i].defined(), "graph",
-          "the heads give gradients to other outputs than when it was captured");
+          "the heads give gradients to other features than when it was captured");
     if (grads[i].defined()) step.seeds[i].copy_from(grads[i]);
   }
   grads.clear();

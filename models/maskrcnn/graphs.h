@@ -1,8 +1,8 @@
-// CUDA graphs of what depends on nothing but the shape of a batch: backbone, FPN and RPN head,
-// forward and, in training, backward. The first passes of a shape run as they are, in which the
-// libraries choose their algorithms; the next is captured (tensor/device_graph.h), and from then on
-// launched. Same kernels, same arguments, same order: the same bits. A capture that fails is
-// reported once, and everything goes on without graphs.
+// CUDA graphs of what depends on nothing but the shape of a batch: backbone, FPN and RPN head
+// forward and, in training, FPN and backbone backward. The first passes of a shape run as they are,
+// in which the libraries choose their algorithms; the next is captured (tensor/device_graph.h), and
+// from then on launched. Same kernels, same arguments, same order: the same bits. A capture that
+// fails is reported once, and everything goes on without graphs.
 #pragma once
 #include <functional>
 #include <memory>
@@ -52,7 +52,7 @@ class DetectionGraphs {
   ByShape<Slot> slots_;
 };
 
-// Of a model in training. The outputs of the static part are leaves to the heads; their gradients
+// Of a model in training. The features of the static part are leaves to the heads; their gradients
 // are what its backward pass begins with.
 class TrainingGraphs {
  public:
