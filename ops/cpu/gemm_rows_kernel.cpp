@@ -79,14 +79,14 @@ void one_block(const RowsTask<T, Io>& task, const Block& block, bool first, bool
     }
   };
   const int64_t steps = (block.t1 - block.t0) * block.length;
-  if (steps * task.columns * static_cast<int64_t>(sizeof(T)) <= kSmallB) {
+  const int64_t panel = steps * kColumns<T> * static_cast<int64_t>(sizeof(T));
+  const int64_t together = kSmallB / (panel > 0 ? panel : 1);
+  const int64_t width = (together > 1 ? together : 1) * kColumns<T>;
+  for (int64_t j0 = 0; j0 < task.columns; j0 += width) {
+    const int64_t j1 = j0 + width < task.columns ? j0 + width : task.columns;
     for (int64_t row = 0; row < task.rows; row += kRows) {
-      for (int64_t j = 0; j < task.columns; j += kColumns<T>) tile(j, row);
+      for (int64_t j = j0; j < j1; j += kColumns<T>) tile(j, row);
     }
-    return;
-  }
-  for (int64_t j = 0; j < task.columns; j += kColumns<T>) {
-    for (int64_t row = 0; row < task.rows; row += kRows) tile(j, row);
   }
 }
 

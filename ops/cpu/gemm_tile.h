@@ -136,7 +136,10 @@ SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
 template <class T, class Io>
 SOMA_INLINE void prefetch_target(const Target<T, Io>& to) {
   SOMA_UNROLL
-  for (int m = 0; m < kRows; ++m) __builtin_prefetch(to.out + to.offset[m], 1);
+  for (int m = 0; m < kRows; ++m) {
+    __builtin_prefetch(to.out + to.offset[m], 1);
+    __builtin_prefetch(to.out + to.offset[m] + 64 / sizeof(Io), 1);
+  }
 }
 
 // NV vectors wide, every column wanted.
