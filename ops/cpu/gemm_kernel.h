@@ -59,6 +59,9 @@ struct RowsTask {
   const int64_t* out_offset;
   bool relu;
   Sum<T>* sums;  // where Io is Bf16: scratch for whole tiles of rows, [rows][columns]
+  // If not negative: the thread's next task reads the rows that lie so many elements on, and the
+  // panels right behind these. Fetched meanwhile.
+  int64_t a_next = -1;
 };
 // T: float, double or Bf16Pair, for which `run` and every step of A and B count pairs. Io: Sum<T>,
 // of Bf16Pair also Bf16: rounded once, at the end.

@@ -155,7 +155,6 @@ __attribute__((noinline)) void one_tile(const OuterTask<T, Io>& task, const Patc
       }
     }
   }
-  if (to.columns < NV * kLanes<T>) return finish_edge(acc, to);
   finish(acc, to);
 }
 
@@ -179,11 +178,9 @@ void one_panel(const OuterTask<T, Io>& task, const Patch<T>& patch, int64_t c, c
                                  columns,
                                  task.add,
                                  false};
-      if (columns <= kLanes<T>) {
-        one_tile<T, Io, 1>(task, patch, a + m * steps, b + shift * n, to);
-      } else {
-        one_tile<T, Io, kVectors>(task, patch, a + m * steps, b + shift * n, to);
-      }
+      with_vectors(to, [&](auto vectors, const auto& target) {
+        one_tile<T, Io, vectors>(task, patch, a + m * steps, b + shift * n, target);
+      });
     }
   }
 }

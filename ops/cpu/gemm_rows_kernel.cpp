@@ -1,14 +1,16 @@
 // rows_product: the rows of A are read where they lie, B comes in packed panels.
 //
 //     for k block (about kInner steps, whole taps or a part of one)      B panel:  inner x columns
-//       for panel of columns                 panel stays in L1                +---+---+---+
-//         for tile of rows                   A block stays in L2              | p | p | p |
-//           for tap, for k: step             accumulators in registers   +---+ . | . | . |
-//           add to C; the last block also does bias, residual, ReLU      | A |---+---+---+
-//                                                                        +---+  C block
+//       for group of panels              the group stays in L2                +---+---+---+
+//         for tile of rows               A tile stays in L1                   | p | p | p |
+//           for panel of the group       C is written line after line    +---+ . | . | . |
+//             for tap, for k: step       accumulators in registers       | A |---+---+---+
+//             add to C; the last block also does bias, residual, ReLU    +---+  C block
 //
 // A(tap, row) is a pointer to `run` contiguous channels of a pixel (or to zeros beyond the edge),
 // so a 3x3 convolution reads each pixel nine times from L1 or L2 instead of packing it nine times.
+// What comes next is fetched meanwhile: the next tile of rows and this tile's part of C into L1,
+// of the next group of panels an equal share at every tile into L2.
 //
 // Of bf16 pairs (gemm_kernel.h) a step is two k at once: VDPBF16PS, or the same sums in f32.
 #include "ops/cpu/gemm_tile.h"
@@ -18,72 +20,117 @@ namespace SOMA_ISA {
 namespace {
 
 constexpr int64_t kInner = 384;  // 384 x 16 floats of B: three quarters of a 32 kB L1
-// A block of B up to this many bytes stays in L2 whole. Then tiles go along the rows, so that C is
-// written line after line.
-constexpr int64_t kSmallB = 128 << 10;
+// Bytes of a group of panels, which half of the tiles of rows find in L2.
+constexpr int64_t kGroup = 128 << 10;
+constexpr int64_t kCacheLine = 64;
 
 // Taps [t0, t1) and of each the elements [k0, k0 + length).
 struct Block {
   int64_t t0, t1, k0, length;
+  int64_t steps() const { return (t1 - t0) * length; }
 };
 
-// Never inlined: the row pointers must find registers. `next` rows on lies the tile that is fetched
-// into L1 meanwhile: its rows are too short for the hardware to foresee.
+// A tile of rows of A: row m at tap t begins at a[t * stride + m] + element. Meanwhile are fetched,
+// for later tiles, the rows `next` on from their element `next_element`, and for every line of
+// steps `lines` cache lines of panels.
+template <class T>
+struct TileRows {
+  const T* const* a;
+  int64_t stride, element, taps, length;
+  int64_t next, next_element;
+  const char* panels;
+  int64_t lines;
+};
+
+// Never inlined: the row pointers must find registers.
 template <class T, class Io, int NV>
-__attribute__((noinline)) void one_tile(const RowsTask<T, Io>& task, const Block& block, const T* b,
-                                        int64_t row, int64_t next, const Target<Sum<T>, Io>& to) {
-  constexpr int64_t line = 64 / sizeof(T);
+__attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
+                                        const Target<Sum<T>, Io>& to) {
+  constexpr int64_t line = kCacheLine / sizeof(T);
   Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
   prefetch_target(to);
-  const T* const* table = task.a + block.t0 * task.a_stride + row;
-  for (int64_t t = block.t0; t < block.t1; ++t, table += task.a_stride) {
+  const char* panels = rows.panels;
+  const T* const* table = rows.a;
+  for (int64_t t = 0; t < rows.taps; ++t, table += rows.stride) {
     const T* a[kRows];
-    for (int m = 0; m < kRows; ++m) a[m] = table[m] + task.a_offset + block.k0;
-    for (int64_t k0 = 0; k0 < block.length; k0 += line) {
+    for (int m = 0; m < kRows; ++m) a[m] = table[m] + rows.element;
+    for (int64_t k0 = 0; k0 < rows.length; k0 += line) {
+      // Rows are too short for the hardware to foresee the next.
       for (int m = 0; m < kRows; ++m) {
-        __builtin_prefetch(table[next + m] + task.a_offset + block.k0 + k0);
+        __builtin_prefetch(table[rows.next + m] + rows.next_element + k0);
       }
-      const int64_t k1 = k0 + line < block.length ? k0 + line : block.length;
-      for (int64_t k = k0; k < k1; ++k, b += kColumns<T>) {
-        const auto broadcast = [&](int m) { return a[m][k]; };
-        step(acc, b, broadcast);
+      for (int64_t i = 0; i < rows.lines; ++i, panels += kCacheLine) {
+        __builtin_prefetch(panels, 0, 2);
       }
+      const int64_t steps = rows.length - k0 < line ? rows.length - k0 : line;
+      if (steps == line) {
+        SOMA_UNROLL
+        for (int k = 0; k < line; ++k) {
+          __asm__ volatile("" : : : "memory");  // no load moves up: registers are few
+          step(acc, b + k * kColumns<T>, [&](int m) { return a[m][k]; });
+        }
+      } else {
+        for (int64_t k = 0; k < steps; ++k) {
+          step(acc, b + k * kColumns<T>, [&](int m) { return a[m][k]; });
+        }
+      }
+      b += steps * kColumns<T>;
+      for (int m = 0; m < kRows; ++m) a[m] += line;
     }
   }
-  if (to.columns < NV * kLanes<T>) return finish_edge(acc, to);
   finish(acc, to);
+}
+
+// The tile of rows from `row` and of columns from j on.
+template <class T, class Io>
+Target<Sum<T>, Io> target_of(const RowsTask<T, Io>& task, int64_t row, int64_t j, bool first,
+                             bool last) {
+  Target<Sum<T>, Io> to = {};
+  to.out = task.out + j;
+  to.residual = last && task.residual != nullptr ? task.residual + j : nullptr;
+  to.bias = last && task.bias != nullptr ? task.bias + j : nullptr;
+  to.offset = task.out_offset + row;
+  to.rows = task.rows - row < kRows ? task.rows - row : kRows;
+  to.columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
+  to.add = !first;
+  to.relu = last && task.relu;
+  to.last = last;
+  to.sums = task.sums == nullptr ? nullptr : task.sums + row * task.columns + j;
+  to.sums_stride = task.columns;
+  return to;
 }
 
 template <class T, class Io>
 void one_block(const RowsTask<T, Io>& task, const Block& block, bool first, bool last) {
-  const int64_t inner = task.taps * task.run;
+  const int64_t inner = task.taps * task.run, steps = block.steps();
   const T* b = task.b + (block.t0 * task.run + block.k0) * kColumns<T>;
+  const int64_t panel_bytes = steps * kColumns<T> * static_cast<int64_t>(sizeof(T));
+  const int64_t panels = panel_bytes > 0 ? kGroup / panel_bytes : 1;
+  const int64_t group = (panels > 1 ? panels : 1) * kColumns<T>;
+  const int64_t tiles = (task.rows + kRows - 1) / kRows;
+  const int64_t lines_of_steps = (steps * static_cast<int64_t>(sizeof(T)) - 1) / kCacheLine + 1;
+  const int64_t share = (panel_bytes - 1) / (tiles * lines_of_steps * kCacheLine) + 1;
   const auto tile = [&](int64_t j, int64_t row) {
-    const int64_t rows = task.rows - row < kRows ? task.rows - row : kRows;
-    const int64_t columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
-    const auto* residual = last && task.residual != nullptr ? task.residual + j : nullptr;
-    const auto* bias = last && task.bias != nullptr ? task.bias + j : nullptr;
-    auto* const sums = task.sums == nullptr ? nullptr : task.sums + row * task.columns;
-    const Target<Sum<T>, Io> to = {task.out + j, residual,
-                                   bias,         task.out_offset + row,
-                                   rows,         columns,
-                                   !first,       last && task.relu,
-                                   last,         sums == nullptr ? nullptr : sums + j,
-                                   task.columns};
-    const int64_t next = row + kRows < task.rows ? kRows : 0;
-    if (columns <= kLanes<T>) {
-      one_tile<T, Io, 1>(task, block, b + j * inner, row, next, to);
-    } else {
-      one_tile<T, Io, kVectors>(task, block, b + j * inner, row, next, to);
-    }
+    const bool more = row + kRows < task.rows;
+    const bool fetch = task.a_next >= 0 || j + group < task.columns;
+    const int64_t element = task.a_offset + block.k0;
+    const auto* next = reinterpret_cast<const char*>(b + (j + group) * inner);
+    const TileRows<T> rows = {task.a + block.t0 * task.a_stride + row,
+                              task.a_stride,
+                              element,
+                              block.t1 - block.t0,
+                              block.length,
+                              more ? kRows : -row,
+                              element + (more || task.a_next < 0 ? 0 : task.a_next),
+                              next + row / kRows * lines_of_steps * share * kCacheLine,
+                              fetch ? share : 0};
+    with_vectors(target_of(task, row, j, first, last), [&](auto vectors, const auto& to) {
+      one_tile<T, std::remove_pointer_t<decltype(to.out)>, vectors>(rows, b + j * inner, to);
+    });
   };
-  const int64_t steps = (block.t1 - block.t0) * block.length;
-  const int64_t panel = steps * kColumns<T> * static_cast<int64_t>(sizeof(T));
-  const int64_t together = kSmallB / (panel > 0 ? panel : 1);
-  const int64_t width = (together > 1 ? together : 1) * kColumns<T>;
-  for (int64_t j0 = 0; j0 < task.columns; j0 += width) {
-    const int64_t j1 = j0 + width < task.columns ? j0 + width : task.columns;
+  for (int64_t j0 = 0; j0 < task.columns; j0 += group) {
+    const int64_t j1 = j0 + group < task.columns ? j0 + group : task.columns;
     for (int64_t row = 0; row < task.rows; row += kRows) {
       for (int64_t j = j0; j < j1; j += kColumns<T>) tile(j, row);
     }

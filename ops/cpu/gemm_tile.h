@@ -135,14 +135,21 @@ SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
 // Fetches the lines that finish() will read or write.
 template <class T, class Io>
 SOMA_INLINE void prefetch_target(const Target<T, Io>& to) {
+  constexpr int64_t bytes = kColumns<T> * static_cast<int64_t>(sizeof(Io));
   SOMA_UNROLL
   for (int m = 0; m < kRows; ++m) {
-    __builtin_prefetch(to.out + to.offset[m], 1);
-    __builtin_prefetch(to.out + to.offset[m] + 64 / sizeof(Io), 1);
+    const auto* const out = reinterpret_cast<const char*>(to.out + to.offset[m]);
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(out + i, 1);
+  }
+  if (to.residual == nullptr) return;
+  SOMA_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    const auto* const residual = reinterpret_cast<const char*>(to.residual + to.offset[m]);
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(residual + i);
   }
 }
 
-// NV vectors wide, every column wanted.
+// NV vectors of each row, every column wanted.
 template <class T, class Io, int NV>
 SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T, Io>& to) {
   if (to.add) {
@@ -190,19 +197,27 @@ SOMA_INLINE void finish(Vector<T> (&acc)[kRows][NV], const Target<T, Io>& to) {
   }
 }
 
-// The same for a tile that hangs over the last column.
-template <class T, class Io, int NV>
-SOMA_INLINE void finish_edge(Vector<T> (&acc)[kRows][NV], const Target<T, Io>& to) {
-  T lines[kRows][NV * kLanes<T>];
-  SOMA_UNROLL
-  for (int m = 0; m < kRows; ++m) {
-    SOMA_UNROLL
-    for (int v = 0; v < NV; ++v) store(lines[m] + v * kLanes<T>, acc[m][v]);
+// Calls tile(vectors, target) with as many vectors as the columns fill. A tile that hangs over the
+// last column is computed whole, into memory of its own, and finished from there.
+template <class T, class Io, class Tile>
+SOMA_INLINE void with_vectors(const Target<T, Io>& to, const Tile& tile) {
+  using Two = std::integral_constant<int, kVectors>;
+  using One = std::integral_constant<int, 1>;
+  if (to.columns == kColumns<T>) return tile(Two{}, to);
+  if (to.columns == kLanes<T>) return tile(One{}, to);
+  T lines[kRows * kColumns<T>];
+  int64_t offset[kRows];
+  for (int64_t m = 0; m < kRows; ++m) offset[m] = m * kColumns<T>;
+  const Target<T> whole = {lines, nullptr, nullptr, offset, kRows, kColumns<T>, false, false};
+  if (to.columns > kLanes<T>) {
+    tile(Two{}, whole);
+  } else {
+    tile(One{}, whole);
   }
   for (int64_t m = 0; m < to.rows; ++m) {
     Io* out = to.out + to.offset[m];
     for (int64_t j = 0; j < to.columns; ++j) {
-      T value = lines[m][j];
+      T value = lines[offset[m] + j];
       if (to.add) value += sums_of(to, m)[j];
       if (!std::is_same_v<T, Io> && !to.last) {
         sums_of(to, m)[j] = value;

@@ -25,7 +25,7 @@
 namespace soma::cpu {
 namespace {
 
-constexpr int64_t kChunk = 96;           // tiles at most: a few MB of V and M for 256 channels
+constexpr int64_t kChunk = 24;           // tiles at most: a few MB of V and M for 256 channels
 constexpr int64_t kChunksPerThread = 3;  // from here on threads take whole chunks
 // Shares of a thread: tiles to transform, columns and rows of a point's product.
 constexpr int64_t kTileTask = 6, kColumnTask = 128, kRowTask = 144;
@@ -165,6 +165,7 @@ void multiply_points(const Convolution& c, const Chunk& chunk, const Tensor& wei
     RowsTask<float> task = {};
     task.a = tiles.rows.data() + range.first;
     task.a_offset = point * v.point_stride;
+    task.a_next = column + kColumnTask < c.to.channels ? 0 : v.point_stride;
     task.rows = range.last - range.first;
     task.taps = 1, task.run = c.from.channels;
     task.b = weights.data<float>() + point * weights.extent(1) + column * c.from.channels;

@@ -146,7 +146,6 @@ __attribute__((noinline)) void outer_tile(const PointOuterTask& task, const floa
   for (int64_t t = 0; t < task.count; ++t, w += task.w_stride, v += task.v_stride) {
     step(acc, v, [&](int m) { return w[m]; });
   }
-  if (to.columns < NV * kLanes<float>) return finish_edge(acc, to);
   finish(acc, to);
 }
 
@@ -162,11 +161,9 @@ void outer(const PointOuterTask& task) {
         for (int64_t i = 0; i < kRows; ++i) offset[i] = (m + (i < rows ? i : 0)) * task.out_stride;
         const Target<float> to = {task.out + c, nullptr, nullptr,  offset,
                                   rows,         columns, task.add, false};
-        if (columns <= kLanes<float>) {
-          outer_tile<1>(task, task.w + m, task.v + c, to);
-        } else {
-          outer_tile<kVectors>(task, task.w + m, task.v + c, to);
-        }
+        with_vectors(to, [&](auto vectors, const auto& target) {
+          outer_tile<vectors>(task, task.w + m, task.v + c, target);
+        });
       }
     }
   }
