@@ -45,12 +45,20 @@ void copy_elements(const Io* values, int64_t count, T* to) {
   }
 }
 
-// Equal blocks: `size` items each but for the last, a multiple of `unit`.
+// Blocks of `size` items, a multiple of `unit`; the last may be shorter. A few more blocks than
+// needed where that makes them equal.
 struct Split {
   int64_t size, count;
 };
 Split split(int64_t items, int64_t most, int64_t unit) {
-  const int64_t blocks = std::max<int64_t>(1, ceil_div(items, std::max(most, unit)));
+  const int64_t units = ceil_div(items, unit), least = ceil_div(items, std::max(most, unit));
+  int64_t blocks = std::max<int64_t>(1, least);
+  for (int64_t more = least; more <= 2 * least; ++more) {
+    if (more > 0 && units % more == 0) {
+      blocks = more;
+      break;
+    }
+  }
   const int64_t size = std::max(unit, round_up(ceil_div(items, blocks), unit));
   return {size, std::max<int64_t>(1, ceil_div(items, size))};
 }

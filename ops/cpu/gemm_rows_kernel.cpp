@@ -19,15 +19,16 @@ namespace soma::cpu {
 namespace SOMA_ISA {
 namespace {
 
-constexpr int64_t kInner = 384;  // 384 x 16 floats of B: three quarters of a 32 kB L1
+constexpr int64_t kInner = 512;  // 384 x 16 floats of B: three quarters of a 32 kB L1
 // Bytes of a group of panels, which half of the tiles of rows find in L2.
 constexpr int64_t kGroup = 128 << 10;
 constexpr int64_t kCacheLine = 64;
 
-// Taps [t0, t1) and of each the elements [k0, k0 + length).
+// Taps [t0, t1) and of each the elements [k0, k0 + length); where the next block begins.
 struct Block {
   int64_t t0, t1, k0, length;
-  int64_t steps() const { return (t1 - t0) * length; }
+  bool first, last;
+  int64_t next_t0, next_k0;
 };
 
 // A tile of rows of A: row m at tap t begins at a[t * stride + m] + element. Meanwhile are fetched,
@@ -38,7 +39,7 @@ struct TileRows {
   const T* const* a;
   int64_t stride, element, taps, length;
   int64_t next, next_element;
-  const char* panels;
+  const T* panels;
   int64_t lines;
 };
 
@@ -50,7 +51,7 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
   Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
   prefetch_target(to);
-  const char* panels = rows.panels;
+  const T* panels = rows.panels;
   const T* const* table = rows.a;
   for (int64_t t = 0; t < rows.taps; ++t, table += rows.stride) {
     const T* a[kRows];
@@ -60,7 +61,7 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
       for (int m = 0; m < kRows; ++m) {
         __builtin_prefetch(table[rows.next + m] + rows.next_element + k0);
       }
-      for (int64_t i = 0; i < rows.lines; ++i, panels += kCacheLine) {
+      for (int64_t i = 0; i < rows.lines; ++i, panels += line) {
         __builtin_prefetch(panels, 0, 2);
       }
       const int64_t steps = rows.length - k0 < line ? rows.length - k0 : line;
@@ -84,73 +85,112 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
 
 // The tile of rows from `row` and of columns from j on.
 template <class T, class Io>
-Target<Sum<T>, Io> target_of(const RowsTask<T, Io>& task, int64_t row, int64_t j, bool first,
-                             bool last) {
+Target<Sum<T>, Io> target_of(const RowsTask<T, Io>& task, int64_t row, int64_t j,
+                             const Block& block) {
   Target<Sum<T>, Io> to = {};
   to.out = task.out + j;
-  to.residual = last && task.residual != nullptr ? task.residual + j : nullptr;
-  to.bias = last && task.bias != nullptr ? task.bias + j : nullptr;
+  to.residual = block.last && task.residual != nullptr ? task.residual + j : nullptr;
+  to.bias = block.last && task.bias != nullptr ? task.bias + j : nullptr;
   to.offset = task.out_offset + row;
   to.rows = task.rows - row < kRows ? task.rows - row : kRows;
   to.columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
-  to.add = !first;
-  to.relu = last && task.relu;
-  to.last = last;
+  to.add = !block.first;
+  to.relu = block.last && task.relu;
+  to.last = block.last;
   to.sums = task.sums == nullptr ? nullptr : task.sums + row * task.columns + j;
   to.sums_stride = task.columns;
   return to;
 }
 
 template <class T, class Io>
-void one_block(const RowsTask<T, Io>& task, const Block& block, bool first, bool last) {
-  const int64_t inner = task.taps * task.run, steps = block.steps();
-  const T* b = task.b + (block.t0 * task.run + block.k0) * kColumns<T>;
-  const int64_t panel_bytes = steps * kColumns<T> * static_cast<int64_t>(sizeof(T));
-  const int64_t panels = panel_bytes > 0 ? kGroup / panel_bytes : 1;
-  const int64_t group = (panels > 1 ? panels : 1) * kColumns<T>;
-  const int64_t tiles = (task.rows + kRows - 1) / kRows;
-  const int64_t lines_of_steps = (steps * static_cast<int64_t>(sizeof(T)) - 1) / kCacheLine + 1;
-  const int64_t share = (panel_bytes - 1) / (tiles * lines_of_steps * kCacheLine) + 1;
-  const auto tile = [&](int64_t j, int64_t row) {
-    const bool more = row + kRows < task.rows;
-    const bool fetch = task.a_next >= 0 || j + group < task.columns;
-    const int64_t element = task.a_offset + block.k0;
-    const auto* next = reinterpret_cast<const char*>(b + (j + group) * inner);
-    const TileRows<T> rows = {task.a + block.t0 * task.a_stride + row,
-                              task.a_stride,
-                              element,
-                              block.t1 - block.t0,
-                              block.length,
-                              more ? kRows : -row,
-                              element + (more || task.a_next < 0 ? 0 : task.a_next),
-                              next + row / kRows * lines_of_steps * share * kCacheLine,
-                              fetch ? share : 0};
-    with_vectors(target_of(task, row, j, first, last), [&](auto vectors, const auto& to) {
-      one_tile<T, std::remove_pointer_t<decltype(to.out)>, vectors>(rows, b + j * inner, to);
-    });
-  };
-  for (int64_t j0 = 0; j0 < task.columns; j0 += group) {
-    const int64_t j1 = j0 + group < task.columns ? j0 + group : task.columns;
-    for (int64_t row = 0; row < task.rows; row += kRows) {
-      for (int64_t j = j0; j < j1; j += kColumns<T>) tile(j, row);
+class BlockProduct {
+ public:
+  BlockProduct(const RowsTask<T, Io>& task, const Block& block)
+      : task_(task),
+        block_(block),
+        inner_(task.taps * task.run),
+        b_(task.b + (block.t0 * task.run + block.k0) * kColumns<T>) {
+    const int64_t size = sizeof(T), steps = (block.t1 - block.t0) * block.length;
+    const int64_t panel_bytes = steps * kColumns<T> * size;
+    const int64_t panels = panel_bytes > 0 ? kGroup / panel_bytes : 1;
+    group_ = (panels > 1 ? panels : 1) * kColumns<T>;
+    if (block.last) {
+      const int64_t all = (task.columns + kColumns<T> - 1) / kColumns<T>;
+      after_ = task.a_next >= 0 ? task.b + all * kColumns<T> * inner_ : nullptr;
+    } else {
+      after_ = b_ + steps * kColumns<T>;
+    }
+    const int64_t tiles = (task.rows + kRows - 1) / kRows;
+    const int64_t lines = (block.t1 - block.t0) * ((block.length * size - 1) / kCacheLine + 1);
+    share_ = (panel_bytes - 1) / (tiles * lines * kCacheLine) + 1;
+    shares_ = lines * share_ * kCacheLine / size;
+  }
+
+  void run() const {
+    for (int64_t j0 = 0; j0 < task_.columns; j0 += group_) {
+      const bool end = j0 + group_ >= task_.columns;
+      const int64_t j1 = end ? task_.columns : j0 + group_;
+      const T* const panels = end ? after_ : b_ + j1 * inner_;
+      for (int64_t row = 0; row < task_.rows; row += kRows) {
+        TileRows<T> rows = rows_from(row, end);
+        for (int64_t j = j0; j < j1; j += kColumns<T>) {
+          if (panels != nullptr) {
+            rows.panels = panels + (j - j0) * inner_ + row / kRows * shares_;
+            rows.lines = share_;
+          }
+          with_vectors(target_of(task_, row, j, block_), [&](auto vectors, const auto& to) {
+            using Out = std::remove_pointer_t<decltype(to.out)>;
+            one_tile<T, Out, vectors>(rows, b_ + j * inner_, to);
+          });
+        }
+      }
     }
   }
-}
+
+ private:
+  // After the last rows of the last group come the first rows of the next block or task.
+  TileRows<T> rows_from(int64_t row, bool end) const {
+    TileRows<T> rows = {};
+    rows.a = task_.a + block_.t0 * task_.a_stride + row;
+    rows.stride = task_.a_stride;
+    rows.element = rows.next_element = task_.a_offset + block_.k0;
+    rows.taps = block_.t1 - block_.t0, rows.length = block_.length;
+    rows.next = kRows;
+    if (row + kRows < task_.rows) return rows;
+    rows.next = -row;
+    if (end && block_.last && task_.a_next >= 0) rows.next_element += task_.a_next;
+    if (end && !block_.last) {
+      rows.next += (block_.next_t0 - block_.t0) * task_.a_stride;
+      rows.next_element = task_.a_offset + block_.next_k0;
+    }
+    return rows;
+  }
+
+  const RowsTask<T, Io>& task_;
+  const Block& block_;
+  const int64_t inner_;
+  const T *const b_, *after_;  // the block's panels; what the next block or task begins with
+  int64_t group_, share_, shares_;
+};
 
 template <class T, class Io>
 void product(const RowsTask<T, Io>& task) {
-  if (task.taps * task.run == 0) return one_block(task, Block{0, 0, 0, 0}, true, true);
+  constexpr int64_t line = kCacheLine / sizeof(T);
   const int64_t parts = (task.run + kInner - 1) / kInner;  // of one tap
-  const int64_t length = (task.run + parts - 1) / parts;
-  const int64_t taps = parts > 1 ? 1 : kInner / task.run;
-  for (int64_t t = 0; t < task.taps; t += taps) {
-    const int64_t t1 = t + taps < task.taps ? t + taps : task.taps;
-    for (int64_t k = 0; k < task.run; k += length) {
-      const int64_t end = k + length < task.run ? k + length : task.run;
-      one_block(task, Block{t, t1, k, end - k}, t == 0 && k == 0,
-                t1 == task.taps && end == task.run);
-    }
-  }
+  const int64_t length = parts > 0 ? ((task.run + parts - 1) / parts + line - 1) / line * line : 0;
+  const int64_t taps = parts > 1 ? 1 : length > 0 ? kInner / task.run : task.taps;
+  Block block = {};
+  block.first = true;
+  do {
+    block.t1 = block.t0 + taps < task.taps ? block.t0 + taps : task.taps;
+    const int64_t end = block.k0 + length < task.run ? block.k0 + length : task.run;
+    block.length = end - block.k0;
+    block.next_t0 = end < task.run ? block.t0 : block.t1;
+    block.next_k0 = end < task.run ? end : 0;
+    block.last = block.next_t0 == task.taps;
+    BlockProduct<T, Io>(task, block).run();
+    block.t0 = block.next_t0, block.k0 = block.next_k0, block.first = false;
+  } while (!block.last);
 }
 
 // Columns that lie together are copied line by line through all panels, as memory has them; columns
