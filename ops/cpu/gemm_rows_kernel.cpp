@@ -120,6 +120,7 @@ class BlockProduct {
     } else {
       after_ = b_ + steps * kColumns<T>;
     }
+    if (steps == 0 || task.rows == 0) return;
     const int64_t tiles = (task.rows + kRows - 1) / kRows;
     const int64_t lines = (block.t1 - block.t0) * ((block.length * size - 1) / kCacheLine + 1);
     share_ = (panel_bytes - 1) / (tiles * lines * kCacheLine) + 1;
@@ -159,7 +160,7 @@ class BlockProduct {
     if (row + kRows < task_.rows) return rows;
     rows.next = -row;
     if (end && block_.last && task_.a_next >= 0) rows.next_element += task_.a_next;
-    if (end && !block_.last) {
+    if (end && !block_.last && block_.next_t0 + rows.taps <= task_.taps) {
       rows.next += (block_.next_t0 - block_.t0) * task_.a_stride;
       rows.next_element = task_.a_offset + block_.next_k0;
     }
@@ -170,7 +171,9 @@ class BlockProduct {
   const Block& block_;
   const int64_t inner_;
   const T *const b_, *after_;  // the block's panels; what the next block or task begins with
-  int64_t group_, share_, shares_;
+  // Columns of a group; lines of panels that a tile fetches at every line of its steps, and
+  // elements that a tile of rows fetches in all.
+  int64_t group_, share_ = 0, shares_ = 0;
 };
 
 template <class T, class Io>
