@@ -40,7 +40,7 @@ struct TileRows {
   int64_t stride, element, taps, length;
   int64_t next, next_element;
   const T* panels;
-  int64_t lines;
+  int64_t lines, targets;
 };
 
 // Never inlined: the row pointers must find registers.
@@ -50,7 +50,7 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
   constexpr int64_t line = kCacheLine / sizeof(T);
   Vector<Sum<T>> acc[kRows][NV];
   clear(acc);
-  prefetch_target(to);
+  int64_t fetched = 0;  // rows of the target
   const T* panels = rows.panels;
   const T* const* table = rows.a;
   for (int64_t t = 0; t < rows.taps; ++t, table += rows.stride) {
@@ -61,6 +61,7 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
       for (int m = 0; m < kRows; ++m) {
         __builtin_prefetch(table[rows.next + m] + rows.next_element + k0);
       }
+      for (int64_t i = 0; i < rows.targets && fetched < kRows; ++i) prefetch_row(to, fetched++);
       for (int64_t i = 0; i < rows.lines; ++i, panels += line) {
         __builtin_prefetch(panels, 0, 2);
       }
@@ -125,6 +126,7 @@ class BlockProduct {
     const int64_t lines = (block.t1 - block.t0) * ((block.length * size - 1) / kCacheLine + 1);
     share_ = (panel_bytes - 1) / (tiles * lines * kCacheLine) + 1;
     shares_ = lines * share_ * kCacheLine / size;
+    targets_ = (kRows - 1) / (lines - lines / 4) + 1;
   }
 
   void run() const {
@@ -157,6 +159,7 @@ class BlockProduct {
     rows.element = rows.next_element = task_.a_offset + block_.k0;
     rows.taps = block_.t1 - block_.t0, rows.length = block_.length;
     rows.next = kRows;
+    rows.targets = targets_;
     if (row + kRows < task_.rows) return rows;
     rows.next = -row;
     if (end && block_.last && task_.a_next >= 0) rows.next_element += task_.a_next;
@@ -173,7 +176,7 @@ class BlockProduct {
   const T *const b_, *after_;  // the block's panels; what the next block or task begins with
   // Columns of a group; lines of panels that a tile fetches at every line of its steps, and
   // elements that a tile of rows fetches in all.
-  int64_t group_, share_ = 0, shares_ = 0;
+  int64_t group_, share_ = 0, shares_ = 0, targets_ = 0;
 };
 
 template <class T, class Io>

@@ -132,21 +132,19 @@ SOMA_INLINE void clear(V (&acc)[kRows][NV]) {
   }
 }
 
-// Fetches the lines that finish() will read or write.
+// Fetches what finish() will read or write of row m.
+template <class T, class Io>
+SOMA_INLINE void prefetch_row(const Target<T, Io>& to, int64_t m) {
+  constexpr int64_t bytes = kColumns<T> * static_cast<int64_t>(sizeof(Io));
+  const auto* const out = reinterpret_cast<const char*>(to.out + to.offset[m]);
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(out + i, 1);
+  if (to.residual == nullptr) return;
+  const auto* const residual = reinterpret_cast<const char*>(to.residual + to.offset[m]);
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(residual + i);
+}
 template <class T, class Io>
 SOMA_INLINE void prefetch_target(const Target<T, Io>& to) {
-  constexpr int64_t bytes = kColumns<T> * static_cast<int64_t>(sizeof(Io));
-  SOMA_UNROLL
-  for (int m = 0; m < kRows; ++m) {
-    const auto* const out = reinterpret_cast<const char*>(to.out + to.offset[m]);
-    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(out + i, 1);
-  }
-  if (to.residual == nullptr) return;
-  SOMA_UNROLL
-  for (int m = 0; m < kRows; ++m) {
-    const auto* const residual = reinterpret_cast<const char*>(to.residual + to.offset[m]);
-    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(residual + i);
-  }
+  for (int64_t m = 0; m < kRows; ++m) prefetch_row(to, m);
 }
 
 // NV vectors of each row, every column wanted.
