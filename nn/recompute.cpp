@@ -22,7 +22,7 @@ Tensor gradient_of(const Tensor& x, const Tensor& grad,
 Variable recomputed(const Variable& x, int64_t rows,
                     const std::function<Variable(const Variable&)>& run) {
   const int64_t count = x.extent(0);
-  if (!x.requires_grad() || x.device() != Device::cpu || count == 0) return run(x);
+  if (x.device() != Device::cpu || count == 0) return run(x);
   const auto each = [count, rows](const auto& body) {
     for (int64_t first = 0; first < count; first += rows) {
       body(first, std::min(count, first + rows));
@@ -37,6 +37,7 @@ Variable recomputed(const Variable& x, int64_t rows,
       out.slice(first, last).copy_from(part);
     });
   }
+  if (!x.requires_grad()) return Variable(out);
   return record("recomputed", out, {x},
                 [each, run, x = x.value(), half = half_type()](const Tensor& grad) {
                   const HalfScope scope(half);

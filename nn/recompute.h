@@ -7,10 +7,11 @@
 
 namespace soma {
 
-// run(x) of layers that treat each row of the leading axis by itself. While training on the CPU, x
-// alone is kept: forward and backward pass go through `rows` of it at a time, and what lies between
-// x and the result is computed twice. Otherwise (a device has more memory, and launches are dear
-// there) it is run(x). `run` must hold what it needs until the backward pass.
+// run(x) of layers that treat each row of the leading axis by itself. On the CPU forward and backward
+// pass go through `rows` of it at a time, so that what lies between x and the result stays in cache;
+// while training x alone is kept, and the rest is computed twice. Elsewhere (a device has more
+// memory, and launches are dear there) it is run(x). `run` must hold what it needs until the
+// backward pass.
 Variable recomputed(const Variable& x, int64_t rows,
                     const std::function<Variable(const Variable&)>& run);
 

@@ -18,7 +18,7 @@ namespace {
 
 // RoIs that go through the mask head at a time: on the CPU their activations stay in the last-level
 // cache, on a device they fill it, and bound the memory.
-constexpr int64_t kMaskChunk = 32, kDeviceMaskChunk = 256;
+constexpr int64_t kMaskChunk = 36, kDeviceMaskChunk = 256;
 
 // The end of what happens on a device.
 Detections on_host(const Detections& found) {

@@ -14,8 +14,8 @@ namespace soma {
 namespace {
 
 constexpr int kPooledLevels = 4;  // P2..P5
-// The enlarged masks and their gradient are the largest maps of a training step.
-constexpr int64_t kRecomputedRois = 16;
+// The enlarged masks and their gradient are the largest maps of a step; of so many they stay in L3.
+constexpr int64_t kRecomputedRois = 12;
 
 // bias of a fully connected layer by torch's default.
 Tensor torch_bias(Init& init, int64_t out, int64_t fan_in) {
