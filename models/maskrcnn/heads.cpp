@@ -135,8 +135,11 @@ Variable MaskHead::operator()(const Variable& pooled, const Tensor& label) const
   return reshape(picked, {picked.extent(0), picked.extent(1), picked.extent(2)});
 }
 
+// A mask is cut at probability 1/2, which its logits miss by far more than bf16 rounds: its
+// convolutions, the most work where there are many cells, may be rounded wherever they can.
 void MaskHead::prepare(Precision precision) {
-  for (Conv2d& conv : convs_) conv.prepare(precision);
+  const Precision rounded = precision == Precision::bf16 ? Precision::bf16_transformed : precision;
+  for (Conv2d& conv : convs_) conv.prepare(rounded);
   deconv_.prepare(precision);
   logits_.prepare();
 }

@@ -101,7 +101,9 @@ void conv_backward_data(const ConvSizes& s, const Tensor& grad, const std::vecto
 }
 
 Tensor pack_conv(const Tensor& weight, const Conv2dSpec& spec, Precision precision) {
-  if (winograd_fits(weight.shape(), weight.dtype(), spec)) return winograd_forward_weights(weight);
+  if (winograd_fits(weight.shape(), weight.dtype(), spec)) {
+    return winograd_forward_weights(weight, precision);
+  }
   return panels_of(weight, spec, precision);
 }
 
@@ -110,7 +112,7 @@ void conv2d_on_packed(const Tensor& x, const Shape& weight, const Tensor& packed
                       const Tensor& out) {
   if (out.numel() == 0) return;
   const ConvSizes s = conv_sizes(x.shape(), weight, out.shape(), spec);
-  const bool transformed = packed.dtype() != DType::bf16 && winograd_fits(weight, x.dtype(), spec);
+  const bool transformed = winograd_fits(weight, x.dtype(), spec);
   const auto forward = transformed ? winograd_forward : conv_forward;
   forward(s, x, packed, bias, residual, spec.relu, out);
 }

@@ -26,8 +26,8 @@ namespace soma::cpu {
 namespace {
 
 // Tiles of a chunk. V and M of 24 tiles and 256 channels nearly stay in L2, and fill two register
-// tiles at every point. Small maps, such as RoIs, whose short tiles leave register tiles half empty,
-// and chunks that all threads share are twice as large. The sums of the weight gradient are
+// tiles at every point. Small maps, such as RoIs, whose short tiles leave register tiles half
+// empty, and chunks that all threads share are twice as large. The sums of the weight gradient are
 // read and written once for every chunk, so these are larger still.
 constexpr int64_t kChunk = 24, kGradChunk = 96;
 constexpr int64_t kChunksPerThread = 3;  // from here on threads take whole chunks
@@ -85,15 +85,17 @@ int64_t tile_count(int64_t images, const WinogradMap& map) {
 
 // Odd numbers of cache lines from tile to tile and from point to point, for the sake of the sets of
 // the caches.
+template <class E = float>
 struct Matrices {
   Matrices(int64_t tiles, int64_t channels) {
-    const int64_t line = 16, stride = (ceil_div(channels, line) | 1) * line;
-    const int64_t points = ((tiles + 2 * line) * stride / line | 1) * line;
-    memory = Tensor::empty({kPoints, points});
-    view = {memory.data<float>(), points, stride};
+    const int64_t line = 64 / sizeof(E), stride = (ceil_div(channels, line) | 1) * line;
+    const int64_t points = ((tiles + 32) * stride / line | 1) * line;
+    const bool paired = std::is_same_v<E, Bf16>;
+    memory = Tensor::empty({kPoints, points}, paired ? DType::bf16 : DType::f32);
+    view = {static_cast<E*>(memory.raw()), points, stride};
   }
   Tensor memory;
-  WinogradMatrices view;
+  WinogradMatrices<E> view;
 };
 
 template <class Body>
@@ -116,20 +118,21 @@ void with_map(const Tensor& map, const Body& body) {
   body(float{});
 }
 
+template <class E>
 void transform_windows(const WinogradMap& map, const Tensor& source, int64_t pad,
-                       const Chunk& chunk, const WinogradMatrices& v) {
+                       const Chunk& chunk, const WinogradMatrices<E>& v) {
   with_map(source, [&](auto io) {
     using Io = decltype(io);
     over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
       const Tensor patch = Tensor::empty({kPoints * map.channels}, source.dtype());
-      winograd_windows<isa, Io>(
+      winograd_windows<isa, Io, E>(
           {map, elements<Io>(source), pad, chunk.tiles(), first, last, v, elements<Io>(patch)});
     });
   });
 }
 
 void transform_grads(const WinogradMap& map, const Tensor& grad, const Chunk& chunk,
-                     const WinogradMatrices& w) {
+                     const WinogradMatrices<>& w) {
   with_map(grad, [&](auto io) {
     using Io = decltype(io);
     over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
@@ -146,33 +149,44 @@ struct Convolution {
   bool relu;
 };
 
+// What rows_product multiplies where V is of E.
+template <class E>
+using Element = std::conditional_t<std::is_same_v<E, Bf16>, Bf16Pair, float>;
+template <class E>
+inline constexpr int64_t kPerElement = sizeof(Element<E>) / sizeof(E);
+
 // Which rows of A and of the products rows_product takes, of any chunk.
+template <class E>
 struct TileRows {
-  std::vector<const float*> rows;
+  std::vector<const Element<E>*> rows;
   std::vector<int64_t> offsets;
 
-  TileRows(int64_t tiles, const WinogradMatrices& v, const WinogradMatrices& m) {
+  TileRows(int64_t tiles, const WinogradMatrices<E>& v, const WinogradMatrices<>& m) {
     for (int64_t t = 0; t < tiles + tile_of(DType::f32).rows; ++t) {
-      rows.push_back(v.data + t * v.tile_stride);
+      rows.push_back(reinterpret_cast<const Element<E>*>(v.data + t * v.tile_stride));
       offsets.push_back(t * m.tile_stride);
     }
   }
 };
 
+template <class E>
 void multiply_points(const Convolution& c, const Chunk& chunk, const Tensor& weights,
-                     const WinogradMatrices& v, const WinogradMatrices& m) {
-  const TileRows tiles(chunk.count(), v, m);
+                     const WinogradMatrices<E>& v, const WinogradMatrices<>& m) {
+  const TileRows<E> tiles(chunk.count(), v, m);
   const int64_t column_tasks = ceil_div(c.to.channels, kColumnTask);
+  const int64_t run = c.from.channels / kPerElement<E>;
+  const int64_t point_stride = v.point_stride / kPerElement<E>;
+  const auto* const panels = static_cast<const Element<E>*>(weights.raw());
   parallel_for(kPoints * column_tasks, [&](int64_t index) {
     const int64_t point = index / column_tasks, column = index % column_tasks * kColumnTask;
     const Chunk::Range range = chunk.with_point(point);
-    RowsTask<float> task = {};
+    RowsTask<Element<E>, float> task = {};
     task.a = tiles.rows.data() + range.first;
-    task.a_offset = point * v.point_stride;
-    task.a_next = column + kColumnTask < c.to.channels ? 0 : v.point_stride;
+    task.a_offset = point * point_stride;
+    task.a_next = column + kColumnTask < c.to.channels ? 0 : point_stride;
     task.rows = range.last - range.first;
-    task.taps = 1, task.run = c.from.channels;
-    task.b = weights.data<float>() + point * weights.extent(1) + column * c.from.channels;
+    task.taps = 1, task.run = run;
+    task.b = panels + point * weights.extent(1) + column * run;
     task.columns = std::min(kColumnTask, c.to.channels - column);
     task.out = m.data + point * m.point_stride + column;
     task.out_offset = tiles.offsets.data() + range.first;
@@ -180,8 +194,9 @@ void multiply_points(const Convolution& c, const Chunk& chunk, const Tensor& wei
   });
 }
 
-void convolve(const Convolution& c, const Tensor& source, const Tensor& weights, const Tensor& bias,
-              const Tensor& residual, const Tensor& out) {
+template <class E>
+void convolve_tiles(const Convolution& c, const Tensor& source, const Tensor& weights,
+                    const Tensor& bias, const Tensor& residual, const Tensor& out) {
   const int64_t tiles = tile_count(c.images, c.to), of_map = tile_count(1, c.to);
   const bool alone = tiles >= kChunksPerThread * kChunk * thread_count();
   const int64_t most = alone && of_map > kChunk ? kChunk : 2 * kChunk;
@@ -189,7 +204,8 @@ void convolve(const Convolution& c, const Tensor& source, const Tensor& weights,
   const int64_t chunks = ceil_div(tiles, size);
   const auto run = [&](int64_t index) {
     const Chunk chunk(c.to, index * size, std::min(tiles, (index + 1) * size));
-    const Matrices v(chunk.count(), c.from.channels), m(chunk.count(), c.to.channels);
+    const Matrices<E> v(chunk.count(), c.from.channels);
+    const Matrices<> m(chunk.count(), c.to.channels);
     transform_windows(c.from, source, c.pad, chunk, v.view);
     multiply_points(c, chunk, weights, v.view, m.view);
     with_map(out, [&](auto io) {
@@ -206,6 +222,15 @@ void convolve(const Convolution& c, const Tensor& source, const Tensor& weights,
     parallel_for(chunks, run);
   } else {
     for (int64_t index = 0; index < chunks; ++index) run(index);
+  }
+}
+
+void convolve(const Convolution& c, const Tensor& source, const Tensor& weights, const Tensor& bias,
+              const Tensor& residual, const Tensor& out) {
+  if (weights.dtype() == DType::bf16) {
+    convolve_tiles<Bf16>(c, source, weights, bias, residual, out);
+  } else {
+    convolve_tiles<float>(c, source, weights, bias, residual, out);
   }
 }
 
@@ -244,7 +269,7 @@ void winograd_backward_weight(const ConvSizes& s, const Tensor& x, const Tensor&
                               const Tensor& grad_weight) {
   const WinogradMap from = source_map(s), to = out_map(s);
   const int64_t tiles = tile_count(s.images, to), chunk_tiles = std::min(tiles, kGradChunk);
-  const Matrices v(chunk_tiles, s.in), w(chunk_tiles, s.out);
+  const Matrices<> v(chunk_tiles, s.in), w(chunk_tiles, s.out);
   const Tensor du = Tensor::empty({kPoints, s.out * s.in + 16});
   const int64_t row_tasks = ceil_div(s.out, kRowTask);
   for (int64_t begin = 0; begin < tiles; begin += kGradChunk) {

@@ -12,8 +12,10 @@ namespace soma::cpu {
 bool winograd_fits(const Shape& weight, DType dtype, const Conv2dSpec& spec);
 bool winograd_pays(const ConvSizes& sizes, DType dtype);
 
-// The transformed weights [36, ...] of the forward and of the backward-data pass.
-Tensor winograd_forward_weights(const Tensor& weight);
+// The transformed weights [36, ...] of the forward and of the backward-data pass. In
+// bf16_transformed, with an even number of input channels, they are pairs of bf16, [36, ..., 2],
+// and so are the windows that winograd_forward multiplies them with; the sums stay f32.
+Tensor winograd_forward_weights(const Tensor& weight, Precision precision = Precision::f32);
 Tensor winograd_backward_weights(const Tensor& weight);
 
 // The arguments are those of conv_forward, conv2d_backward_data and conv2d_backward_weight.

@@ -171,8 +171,8 @@ struct Grads {
   }
 };
 
-template <class Way, class Y, class X, class Io>
-__attribute__((noinline)) void transform(const Pixels<Io>& from, int64_t channels, float* points,
+template <class Way, class Y, class X, class Io, class E>
+__attribute__((noinline)) void transform(const Pixels<Io>& from, int64_t channels, E* points,
                                          int64_t point_stride) {
   constexpr int rows = Way::template inputs<Y>, columns = Way::template inputs<X>;
   each_channel(channels, [&](int64_t c, auto kind) {
@@ -191,7 +191,7 @@ __attribute__((noinline)) void transform(const Pixels<Io>& from, int64_t channel
     for (int i = 0; i < Y::points; ++i) {
       V t[X::points];
       Way::apply(X{}, half[i], t);
-      float* const to = points + Y::place[i] * 6 * point_stride + c;
+      E* const to = points + Y::place[i] * 6 * point_stride + c;
       for (int j = 0; j < X::points; ++j) write(to + X::place[j] * point_stride, t[j]);
     }
   });
@@ -230,8 +230,8 @@ __attribute__((noinline)) void outputs(const OutputsTask<Io>& task, const Winogr
   });
 }
 
-template <class Io>
-void windows(const WindowsTask<Io>& task) {
+template <class Io, class E>
+void windows(const WindowsTask<Io, E>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     const WinogradTile& tile = task.tiles[t];
     with_axes(tile, [&](auto y, auto x) {
@@ -271,11 +271,19 @@ void grads(const GradsTask<Io>& task) {
 }  // namespace SOMA_ISA
 
 template <>
-void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<float>& task) {
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<float, float>& task) {
   SOMA_ISA::windows(task);
 }
 template <>
-void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<Bf16>& task) {
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<float, Bf16>& task) {
+  SOMA_ISA::windows(task);
+}
+template <>
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<Bf16, float>& task) {
+  SOMA_ISA::windows(task);
+}
+template <>
+void winograd_windows<Isa::SOMA_ISA>(const WindowsTask<Bf16, Bf16>& task) {
   SOMA_ISA::windows(task);
 }
 template <>

@@ -21,8 +21,9 @@
 
 namespace soma::cpu {
 
-// Maps are of Io: float, or Bf16, which is widened as it is read and rounded as it is written; what
-// is transformed is f32 in both.
+// Maps are of Io: float, or Bf16, which is widened as it is read and rounded as it is written; the
+// transforms are f32 in both. So are V, U and M, but that V (of E) and U of a forward pass may be
+// rounded to bf16, for products of pairs.
 inline constexpr int64_t kPoints = 36;
 
 // A block of outputs: its image, first row and column, how many of its rows and columns exist, and
@@ -34,8 +35,9 @@ struct WinogradTile {
 
 // The transformed side: element c of tile t at point s is data[s * point_stride + t * tile_stride +
 // c]. Tiles are followed by room for one more register tile.
+template <class E = float>
 struct WinogradMatrices {
-  float* data;
+  E* data;
   int64_t point_stride, tile_stride;
 };
 
@@ -47,18 +49,18 @@ struct WinogradMap {
 };
 
 // Tiles [first, last) of the source to V.
-template <class Io>
+template <class Io, class E>
 struct WindowsTask {
   WinogradMap map;
   const Io* source;
   int64_t pad;
   const WinogradTile* tiles;
   int64_t first, last;
-  WinogradMatrices v;
+  WinogradMatrices<E> v;
   Io* patch;  // 36 * channels elements of scratch
 };
-template <Isa, class Io>
-void winograd_windows(const WindowsTask<Io>& task);
+template <Isa, class Io, class E>
+void winograd_windows(const WindowsTask<Io, E>& task);
 
 // Tiles [first, last) of M to the outputs.
 template <class Io>
@@ -70,7 +72,7 @@ struct OutputsTask {
   bool relu;
   const WinogradTile* tiles;
   int64_t first, last;
-  WinogradMatrices m;
+  WinogradMatrices<> m;
 };
 template <Isa, class Io>
 void winograd_outputs(const OutputsTask<Io>& task);
@@ -82,7 +84,7 @@ struct GradsTask {
   const Io* grad;
   const WinogradTile* tiles;
   int64_t first, last;
-  WinogradMatrices w;
+  WinogradMatrices<> w;
   Io* patch;  // 16 * channels elements of scratch
 };
 template <Isa, class Io>

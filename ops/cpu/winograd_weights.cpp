@@ -30,14 +30,33 @@ Tensor transform_weights(WeightsTask task, int64_t inner, int64_t columns) {
   return result;
 }
 
+// The panels of each point as pairs.
+Tensor paired(const Tensor& transformed, int64_t inner, int64_t columns) {
+  const int64_t width = tile_of(DType::f32).columns, panels = ceil_div(columns, width);
+  const int64_t panel = inner * width;
+  const Tensor result = Tensor::empty({kPoints, panels * panel / 2 + 16, 2}, DType::bf16);
+  const float* const from = transformed.data<float>();
+  auto* const to = static_cast<Bf16Pair*>(result.raw());
+  parallel_for(kPoints * panels, [&](int64_t index) {
+    const int64_t point = index / panels, at = index % panels * panel;
+    const PanelTask<float, Bf16Pair> task = {
+        from + point * transformed.extent(1) + at, width, 1, inner, width, 1, 0,
+        to + point * result.extent(1) + at / 2};
+    with_isa([&](auto isa) { pack_panels<isa>(task); });
+  });
+  return result;
+}
+
 }  // namespace
 
-Tensor winograd_forward_weights(const Tensor& weight) {
+Tensor winograd_forward_weights(const Tensor& weight, Precision precision) {
   const int64_t out = weight.extent(0), in = weight.extent(3);
   WeightsTask task = {};
   task.w = weight.data<float>();
   task.k_stride = 1, task.j_stride = 9 * in, task.tap_stride = in;
-  return transform_weights(task, in, out);
+  const Tensor transformed = transform_weights(task, in, out);
+  return precision == Precision::bf16_transformed && in % 2 == 0 ? paired(transformed, in, out)
+                                                                 : transformed;
 }
 
 Tensor winograd_backward_weights(const Tensor& weight) {
