@@ -84,7 +84,7 @@ __attribute__((noinline)) void one_tile(const TileRows<T>& rows, const T* b,
   finish(acc, to);
 }
 
-// The tile of rows from `row` and of columns from j on.
+// The tile of rows from `row` and of columns from j on, and the tile of columns behind it.
 template <class T, class Io>
 Target<Sum<T>, Io> target_of(const RowsTask<T, Io>& task, int64_t row, int64_t j,
                              const Block& block) {
@@ -94,13 +94,20 @@ Target<Sum<T>, Io> target_of(const RowsTask<T, Io>& task, int64_t row, int64_t j
   to.bias = block.last && task.bias != nullptr ? task.bias + j : nullptr;
   to.offset = task.out_offset + row;
   to.rows = task.rows - row < kRows ? task.rows - row : kRows;
-  to.columns = task.columns - j < kColumns<T> ? task.columns - j : kColumns<T>;
+  to.columns = kColumns<T>;
   to.add = !block.first;
   to.relu = block.last && task.relu;
   to.last = block.last;
   to.sums = task.sums == nullptr ? nullptr : task.sums + row * task.columns + j;
   to.sums_stride = task.columns;
   return to;
+}
+template <class T, class Io>
+SOMA_INLINE void advance(Target<T, Io>& to) {
+  to.out += kColumns<T>;
+  if (to.residual != nullptr) to.residual += kColumns<T>;
+  if (to.bias != nullptr) to.bias += kColumns<T>;
+  if (to.sums != nullptr) to.sums += kColumns<T>;
 }
 
 template <class T, class Io>
@@ -136,15 +143,20 @@ class BlockProduct {
       const T* const panels = end ? after_ : b_ + j1 * inner_;
       for (int64_t row = 0; row < task_.rows; row += kRows) {
         TileRows<T> rows = rows_from(row, end);
-        for (int64_t j = j0; j < j1; j += kColumns<T>) {
-          if (panels != nullptr) {
-            rows.panels = panels + (j - j0) * inner_ + row / kRows * shares_;
-            rows.lines = share_;
-          }
-          with_vectors(target_of(task_, row, j, block_), [&](auto vectors, const auto& to) {
-            using Out = std::remove_pointer_t<decltype(to.out)>;
-            one_tile<T, Out, vectors>(rows, b_ + j * inner_, to);
+        if (panels != nullptr) {
+          rows.panels = panels + row / kRows * shares_;
+          rows.lines = share_;
+        }
+        auto to = target_of(task_, row, j0, block_);
+        const T* b = b_ + j0 * inner_;
+        for (int64_t j = j0; j < j1; j += kColumns<T>, b += kColumns<T> * inner_) {
+          if (task_.columns - j < kColumns<T>) to.columns = task_.columns - j;
+          with_vectors(to, [&](auto vectors, const auto& target) {
+            using Out = std::remove_pointer_t<decltype(target.out)>;
+            one_tile<T, Out, vectors>(rows, b, target);
           });
+          advance(to);
+          if (rows.lines > 0) rows.panels += kColumns<T> * inner_;
         }
       }
     }
@@ -290,9 +302,12 @@ void rows_product<Isa::SOMA_ISA>(const RowsTask<Bf16Pair, Bf16>& task) {
 }
 template <>
 void round_pairs<Isa::SOMA_ISA>(const float* values, int64_t pairs, Bf16Pair* to) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    to[i].bits = SOMA_ISA::bf16_bits(values[2 * i]) | SOMA_ISA::bf16_bits(values[2 * i + 1]) << 16;
+  auto* const halves = reinterpret_cast<Bf16*>(to);
+  int64_t i = 0;
+  for (; i + SOMA_ISA::kLanes<float> <= 2 * pairs; i += SOMA_ISA::kLanes<float>) {
+    SOMA_ISA::store(halves + i, SOMA_ISA::load(values + i));
   }
+  for (; i < 2 * pairs; ++i) SOMA_ISA::put(halves + i, values[i]);
 }
 template <>
 void pack_panels<Isa::SOMA_ISA>(const PanelTask<float>& task) {
