@@ -88,6 +88,18 @@ double distance(const Tensor& actual, const std::vector<double>& expected) {
   return most;
 }
 
+// The root of the mean square error, relative to that of the results.
+double relative_error(const Tensor& actual, const std::vector<double>& expected) {
+  const auto values = actual.to_vector<double>();
+  REQUIRE(values.size() == expected.size());
+  double error = 0, size = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    error += (values[i] - expected[i]) * (values[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  return std::sqrt(error / size);
+}
+
 struct Passes {
   Tensor out, grad_x, grad_weight;
 };
@@ -237,13 +249,44 @@ TEST_CASE("conv2d: error of a large 3x3 layer relative to the size of the result
   const Case c = {1, 16, 32, 128, 64, 3, 3, {1, 1, 1, false}};
   const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32), weight = layer_weight(c);
   const std::vector<double> expected = naive(c, {x, weight, Tensor(), Tensor()});
-  const auto values = conv2d(x, weight, {}, {}, c.spec).value().to_vector<double>();
-  double error = 0, size = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    error += (values[i] - expected[i]) * (values[i] - expected[i]);
-    size += expected[i] * expected[i];
+  CHECK(relative_error(conv2d(x, weight, {}, {}, c.spec).value(), expected) < 1.5e-6);
+}
+
+TEST_CASE("conv2d: transformed products in bf16 err by their roundings, odd channels by none") {
+  for (const Case& c : {Case{3, 14, 14, 64, 70, 3, 3, {1, 1, 1, true}},
+                        Case{1, 19, 22, 200, 33, 3, 3, {1, 1, 1, false}},
+                        Case{1, 23, 18, 33, 40, 3, 3, {1, 1, 1, true}}}) {
+    const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32), weight = layer_weight(c);
+    const Tensor bias = random_tensor({c.out}, 3).to(DType::f32);
+    const Tensor residual = random_tensor({c.images, c.height, c.width, c.out}, 4).to(DType::f32);
+    const auto packed = pack_conv2d(weight, c.spec, Precision::bf16_transformed);
+    const double error = relative_error(conv2d_packed(x, *packed, bias, residual),
+                                        naive(c, {x, weight, bias, residual}));
+    INFO(describe(c));
+    if (c.in % 2 == 0) {
+      CHECK(error > 5e-4);
+      CHECK(error < 1e-2);
+    } else {
+      CHECK(error < 1.5e-6);
+    }
+    CHECK(conv2d_packed(x.slice(0, 0), *packed, bias, Tensor()).numel() == 0);
   }
-  CHECK(std::sqrt(error / size) < 1.5e-6);
+}
+
+TEST_CASE("conv2d: packed layers give the same bits for any number of threads") {
+  for (const Precision precision : {Precision::f32, Precision::bf16_transformed}) {
+    const Case c = {30, 14, 14, 32, 40, 3, 3, {1, 1, 1, true}};
+    const Tensor x = random_tensor(x_shape(c), 1).to(DType::f32);
+    const auto packed = pack_conv2d(layer_weight(c), c.spec, precision);
+    const int before = thread_count();
+    set_thread_count(1);
+    const auto one = conv2d_packed(x, *packed, Tensor(), Tensor()).to_vector<float>();
+    for (const int threads : {2, 3, 8}) {
+      set_thread_count(threads);
+      CHECK(conv2d_packed(x, *packed, Tensor(), Tensor()).to_vector<float>() == one);
+    }
+    set_thread_count(before);
+  }
 }
 
 TEST_CASE("conv2d: the same bits for any number of threads") {
