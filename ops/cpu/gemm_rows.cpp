@@ -97,7 +97,9 @@ class RowsDriver {
     zeros_ = memory_of<T>(std::max(channels_ / kPerElement<T>, run_));
     zeros_.fill(0);
     const bool colliding = run_ * static_cast<int64_t>(sizeof(T)) % kSetBytes == 0;
-    by_block_ = taps_ == 1 && p_.groups == 1 && (kRounds<T, Io> || colliding);
+    // What many blocks of columns need rounded is rounded whole, once.
+    const bool rounds = kRounds<T, Io> && column_split_.count <= 2;
+    by_block_ = taps_ == 1 && p_.groups == 1 && (rounds || colliding);
     if (kRounds<T, Io> && !by_block_) {
       round_source(source.numel());
     } else {
