@@ -12,4 +12,9 @@ namespace soma {
 
 enum class Precision : uint8_t { f32, bf16, bf16_transformed, f16 };
 
+// Of a layer that may err more than others.
+inline Precision transformed_too(Precision precision) {
+  return precision == Precision::bf16 ? Precision::bf16_transformed : precision;
+}
+
 }  // namespace soma
