@@ -138,8 +138,7 @@ Variable MaskHead::operator()(const Variable& pooled, const Tensor& label) const
 // A mask is cut at probability 1/2, which its logits miss by far more than bf16 rounds: its
 // convolutions, the most work where there are many cells, may be rounded wherever they can.
 void MaskHead::prepare(Precision precision) {
-  const Precision rounded = precision == Precision::bf16 ? Precision::bf16_transformed : precision;
-  for (Conv2d& conv : convs_) conv.prepare(rounded);
+  for (Conv2d& conv : convs_) conv.prepare(transformed_too(precision));
   deconv_.prepare(precision);
   logits_.prepare();
 }

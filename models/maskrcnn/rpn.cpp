@@ -173,8 +173,9 @@ Rpn::Losses Rpn::losses(const SampledOutputs& outputs, const RpnSamples& samples
                     normalizer)};
 }
 
+// Proposals are placed anew by the box head; what rounding changes is which are the last chosen.
 void Rpn::prepare(Precision precision) {
-  conv_.prepare(precision);
+  conv_.prepare(transformed_too(precision));
   for (Conv2d* conv : {&logits_, &deltas_}) conv->prepare();
 }
 
