@@ -121,24 +121,24 @@ void with_map(const Tensor& map, const Body& body) {
 template <class E>
 void transform_windows(const WinogradMap& map, const Tensor& source, int64_t pad,
                        const Chunk& chunk, const WinogradMatrices<E>& v) {
+  const Tensor zeros = Tensor::zeros({map.channels}, source.dtype());
   with_map(source, [&](auto io) {
     using Io = decltype(io);
     over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
-      const Tensor patch = Tensor::empty({kPoints * map.channels}, source.dtype());
       winograd_windows<isa, Io, E>(
-          {map, elements<Io>(source), pad, chunk.tiles(), first, last, v, elements<Io>(patch)});
+          {map, elements<Io>(source), pad, chunk.tiles(), first, last, v, elements<Io>(zeros)});
     });
   });
 }
 
 void transform_grads(const WinogradMap& map, const Tensor& grad, const Chunk& chunk,
                      const WinogradMatrices<>& w) {
+  const Tensor zeros = Tensor::zeros({map.channels}, grad.dtype());
   with_map(grad, [&](auto io) {
     using Io = decltype(io);
     over_tiles(chunk.count(), [&](auto isa, int64_t first, int64_t last) {
-      const Tensor patch = Tensor::empty({16 * map.channels}, grad.dtype());
       winograd_grads<isa, Io>(
-          {map, elements<Io>(grad), chunk.tiles(), first, last, w, elements<Io>(patch)});
+          {map, elements<Io>(grad), chunk.tiles(), first, last, w, elements<Io>(zeros)});
     });
   });
 }

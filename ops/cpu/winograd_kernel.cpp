@@ -127,30 +127,22 @@ SOMA_INLINE void with_axes(const WinogradTile& tile, const Body& body) {
   body(Long{}, Long{});
 }
 
+// Where the rows x columns pixels from (y, x) on begin, row after row; outside of the map, at
+// zeros.
 template <class Io>
 struct Pixels {
-  const Io* first;
-  int64_t row, column;
-};
+  const Io* at[kPoints];
 
-// rows x columns pixels from (y, x) on; where some lie outside the map, all are copied into the
-// patch, with zeros outside.
-template <class Io>
-Pixels<Io> pixels_at(const Io* image, const WinogradMap& map, int64_t y, int64_t x, int64_t rows,
-                     int64_t columns, Io* patch) {
-  if (y >= 0 && x >= 0 && y + rows <= map.height && x + columns <= map.width) {
-    return {image + y * map.row() + x * map.channels, map.row(), map.channels};
-  }
-  Io* to = patch;
-  for (int64_t i = y; i < y + rows; ++i) {
-    for (int64_t j = x; j < x + columns; ++j, to += map.channels) {
-      const bool inside = i >= 0 && j >= 0 && i < map.height && j < map.width;
-      const Io* from = image + i * map.row() + j * map.channels;
-      for (int64_t c = 0; c < map.channels; ++c) to[c] = inside ? from[c] : Io{};
+  Pixels(const Io* image, const WinogradMap& map, int64_t y, int64_t x, int rows, int columns,
+         const Io* zeros) {
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < columns; ++j) {
+        const bool inside = y + i >= 0 && x + j >= 0 && y + i < map.height && x + j < map.width;
+        at[i * columns + j] = inside ? image + (y + i) * map.row() + (x + j) * map.channels : zeros;
+      }
     }
   }
-  return {patch, columns * map.channels, map.channels};
-}
+};
 
 // What a tile of pixels becomes at the points, along one axis: a window of the source by B^T, a
 // block of the outputs' gradient by A.
@@ -181,7 +173,7 @@ __attribute__((noinline)) void transform(const Pixels<Io>& from, int64_t channel
     for (int x = 0; x < columns; ++x) {
       V d[rows], t[Y::points];
       for (int y = 0; y < rows; ++y) {
-        const Io* const pixel = from.first + y * from.row + x * from.column + c;
+        const Io* const pixel = from.at[y * columns + x] + c;
         prefetch_ahead(pixel);
         d[y] = read<V>(pixel);
       }
@@ -235,9 +227,9 @@ void windows(const WindowsTask<Io, E>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     const WinogradTile& tile = task.tiles[t];
     with_axes(tile, [&](auto y, auto x) {
-      const Pixels<Io> from =
-          pixels_at(task.source + tile.image * task.map.image(), task.map, tile.y - task.pad,
-                    tile.x - task.pad, decltype(y)::points, decltype(x)::points, task.patch);
+      const Pixels<Io> from(task.source + tile.image * task.map.image(), task.map,
+                            tile.y - task.pad, tile.x - task.pad, decltype(y)::points,
+                            decltype(x)::points, task.zeros);
       transform<Windows, decltype(y), decltype(x)>(
           from, task.map.channels, task.v.data + t * task.v.tile_stride, task.v.point_stride);
     });
@@ -258,9 +250,8 @@ void grads(const GradsTask<Io>& task) {
   for (int64_t t = task.first; t < task.last; ++t) {
     const WinogradTile& tile = task.tiles[t];
     with_axes(tile, [&](auto y, auto x) {
-      const Pixels<Io> from =
-          pixels_at(task.grad + tile.image * task.map.image(), task.map, tile.y, tile.x,
-                    decltype(y)::outputs, decltype(x)::outputs, task.patch);
+      const Pixels<Io> from(task.grad + tile.image * task.map.image(), task.map, tile.y, tile.x,
+                            decltype(y)::outputs, decltype(x)::outputs, task.zeros);
       transform<Grads, decltype(y), decltype(x)>(
           from, task.map.channels, task.w.data + t * task.w.tile_stride, task.w.point_stride);
     });

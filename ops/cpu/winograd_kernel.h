@@ -57,7 +57,7 @@ struct WindowsTask {
   const WinogradTile* tiles;
   int64_t first, last;
   WinogradMatrices<E> v;
-  Io* patch;  // 36 * channels elements of scratch
+  const Io* zeros;  // of a pixel
 };
 template <Isa, class Io, class E>
 void winograd_windows(const WindowsTask<Io, E>& task);
@@ -85,7 +85,7 @@ struct GradsTask {
   const WinogradTile* tiles;
   int64_t first, last;
   WinogradMatrices<> w;
-  Io* patch;  // 16 * channels elements of scratch
+  const Io* zeros;  // of a pixel
 };
 template <Isa, class Io>
 void winograd_grads(const GradsTask<Io>& task);
