@@ -10,7 +10,7 @@
 
 namespace soma {
 
-enum class Precision : uint8_t { f32, bf16, bf16_transformed, f16 };
+enum class Precision : uint8_t { f32, bf16, f16, bf16_transformed };
 
 // Of a layer that may err more than others.
 inline Precision transformed_too(Precision precision) {

@@ -53,7 +53,7 @@ struct Split {
 Split split(int64_t items, int64_t most, int64_t unit) {
   const int64_t units = ceil_div(items, unit), least = ceil_div(items, std::max(most, unit));
   int64_t blocks = std::max<int64_t>(1, least);
-  for (int64_t more = least; more <= 2 * least; ++more) {
+  for (int64_t more = least; more <= least + least / 2; ++more) {
     if (more > 0 && units % more == 0) {
       blocks = more;
       break;
