@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kPooledLevels = 4;  // P2..P5
 // The enlarged masks and their gradient are the largest maps of a step; of so many they stay in L3.
-constexpr int64_t kRecomputedRois = 12;
+constexpr int64_t kRecomputedRois = 8;
 
 // bias of a fully connected layer by torch's default.
 Tensor torch_bias(Init& init, int64_t out, int64_t fan_in) {
