@@ -23,6 +23,8 @@ Variable recomputed(const Variable& x, int64_t rows,
                     const std::function<Variable(const Variable&)>& run) {
   const int64_t count = x.extent(0);
   if (x.device() != Device::cpu || count == 0) return run(x);
+  // Whether parameters learn though x does not, a run of no rows tells.
+  if (!x.requires_grad() && run(x.value().slice(0, 0)).requires_grad()) return run(x);
   const auto each = [count, rows](const auto& body) {
     for (int64_t first = 0; first < count; first += rows) {
       body(first, std::min(count, first + rows));
@@ -37,7 +39,6 @@ Variable recomputed(const Variable& x, int64_t rows,
       out.slice(first, last).copy_from(part);
     });
   }
-  if (!x.requires_grad()) return Variable(out);
   return record("recomputed", out, {x},
                 [each, run, x = x.value(), half = half_type()](const Tensor& grad) {
                   const HalfScope scope(half);

@@ -53,6 +53,22 @@ TEST_CASE("what is recomputed has the results and gradients of what is kept") {
   }
 }
 
+TEST_CASE("parameters learn of what is recomputed though its input does not") {
+  const auto weight_grad = [](int64_t rows) {
+    const Variable x(random_tensor({7, 6}, 1));
+    Linear layer(random_tensor({3, 6}, 2), random_tensor({3}, 3), true);
+    const auto run = [=](const Variable& part) { return layer(part); };
+    const Variable out = rows > 0 ? recomputed(x, rows, run) : run(x);
+    REQUIRE(out.requires_grad());
+    backward(record("projection", Tensor::zeros({}, DType::f64), {out},
+                    [grad = random_tensor(out.shape(), 4)](const Tensor&) {
+                      return std::vector<Tensor>{grad};
+                    }));
+    return members_of(layer).parameters()[0].variable->grad().to_vector<double>();
+  };
+  CHECK(weight_grad(2) == weight_grad(0));
+}
+
 TEST_CASE("it is computed again in the half type of the forward pass") {
   if (host_memory_emulated()) return;
   check_same(step(2, 7, DType::f32, DType::bf16), step(0, 7, DType::f32, DType::bf16), 1e-5);
