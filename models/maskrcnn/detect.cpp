@@ -17,7 +17,8 @@ namespace soma {
 namespace {
 
 // RoIs that go through the mask head at a time: on the CPU their activations stay in the last-level
-// cache, on a device they fill it, and bound the memory.
+// cache and, three of 14 x 14 to a chunk (ops/cpu/winograd.cpp), make two or four threads equal
+// work; on a device they fill it, and bound the memory.
 constexpr int64_t kMaskChunk = 36, kDeviceMaskChunk = 256;
 
 // The end of what happens on a device.

@@ -15,6 +15,8 @@ enum class DType : uint8_t;
 
 namespace soma::cpu {
 
+inline constexpr int64_t kCacheLine = 64;  // bytes
+
 // A bf16 where it lies in a tensor.
 struct __attribute__((may_alias)) Bf16 {
   uint16_t bits;

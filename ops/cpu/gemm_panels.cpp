@@ -49,7 +49,8 @@ Tensor pack(int64_t groups, int64_t taps, int64_t inner, int64_t columns, const 
 // Calls body(T{}, P{}) with the types of the weights and of their panels.
 template <class Body>
 Tensor with_panels(const Tensor& weight, Precision precision, int64_t run, const Body& body) {
-  if (precision != Precision::f32 && run % 2 == 0) return body(float{}, Bf16Pair{});
+  const bool rounds = transformed_too(precision) == Precision::bf16_transformed;
+  if (rounds && run % 2 == 0) return body(float{}, Bf16Pair{});
   return with_float(weight.dtype(), "weights", [&](auto type) { return body(type, type); });
 }
 

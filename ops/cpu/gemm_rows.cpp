@@ -14,7 +14,7 @@ constexpr int64_t kFewestRows = 96, kMostRows = 384;
 // Panels beyond this many bytes come from memory: then each block takes as many rows as it can.
 constexpr int64_t kLargePanels = 8 << 20;
 // Rows a multiple of this many bytes apart fall into one set of L1, which a tile of rows overflows.
-constexpr int64_t kSetBytes = 4096, kLine = 64;
+constexpr int64_t kSetBytes = 4096;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -51,14 +51,11 @@ struct Split {
   int64_t size, count;
 };
 Split split(int64_t items, int64_t most, int64_t unit) {
-  const int64_t units = ceil_div(items, unit), least = ceil_div(items, std::max(most, unit));
-  int64_t blocks = std::max<int64_t>(1, least);
-  for (int64_t more = least; more <= least + least / 2; ++more) {
-    if (more > 0 && units % more == 0) {
-      blocks = more;
-      break;
-    }
-  }
+  const int64_t units = ceil_div(items, unit);
+  const int64_t least = std::max<int64_t>(1, ceil_div(items, std::max(most, unit)));
+  int64_t blocks = least;
+  while (units % blocks != 0 && blocks < least + least / 2) ++blocks;
+  if (units % blocks != 0) blocks = least;
   const int64_t size = std::max(unit, round_up(ceil_div(items, blocks), unit));
   return {size, std::max<int64_t>(1, ceil_div(items, size))};
 }
@@ -209,7 +206,7 @@ class RowsDriver {
   // Of one tap: each row copied, or rounded, into memory of the block, an odd number of cache lines
   // from one to the next.
   Tensor fill_copied(int64_t padded, const Place* place, const T** table) const {
-    constexpr int64_t line = kLine / sizeof(T);
+    constexpr int64_t line = kCacheLine / sizeof(T);
     const int64_t stride = (ceil_div(run_, line) | 1) * line;
     const Tensor memory = memory_of<T>(padded * stride);
     auto* row = static_cast<T*>(memory.raw());

@@ -23,7 +23,6 @@ namespace {
 constexpr int64_t kInner = 512;
 // Bytes of a group of panels, which half of the tiles of rows find in L2.
 constexpr int64_t kGroup = 128 << 10;
-constexpr int64_t kCacheLine = 64;
 
 // Taps [t0, t1) and of each the elements [k0, k0 + length); where the next block begins.
 struct Block {
@@ -189,8 +188,8 @@ class BlockProduct {
   const Block& block_;
   const int64_t inner_;
   const T *const b_, *after_;  // the block's panels; what the next block or task begins with
-  // Columns of a group; lines of panels that a tile fetches at every line of its steps, and
-  // elements that a tile of rows fetches in all.
+  // Columns of a group; lines of panels that a tile fetches at every line of its steps, elements of
+  // them that a tile fetches in all, and rows of its target that it fetches at every line.
   int64_t group_, share_ = 0, shares_ = 0, targets_ = 0;
 };
 

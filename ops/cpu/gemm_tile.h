@@ -137,10 +137,10 @@ template <class T, class Io>
 SOMA_INLINE void prefetch_row(const Target<T, Io>& to, int64_t m) {
   constexpr int64_t bytes = kColumns<T> * static_cast<int64_t>(sizeof(Io));
   const auto* const out = reinterpret_cast<const char*>(to.out + to.offset[m]);
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(out + i, 1);
+  for (int64_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(out + i, 1);
   if (to.residual == nullptr) return;
   const auto* const residual = reinterpret_cast<const char*>(to.residual + to.offset[m]);
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(residual + i);
+  for (int64_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(residual + i);
 }
 template <class T, class Io>
 SOMA_INLINE void prefetch_target(const Target<T, Io>& to) {

@@ -88,7 +88,7 @@ int64_t tile_count(int64_t images, const WinogradMap& map) {
 template <class E = float>
 struct Matrices {
   Matrices(int64_t tiles, int64_t channels) {
-    const int64_t line = 64 / sizeof(E), stride = (ceil_div(channels, line) | 1) * line;
+    const int64_t line = kCacheLine / sizeof(E), stride = (ceil_div(channels, line) | 1) * line;
     const int64_t points = ((tiles + 32) * stride / line | 1) * line;
     const bool paired = std::is_same_v<E, Bf16>;
     memory = Tensor::empty({kPoints, points}, paired ? DType::bf16 : DType::f32);

@@ -37,7 +37,7 @@ SOMA_INLINE void write(Io* p, V value) {
 // the hardware foresees, and L1, where they fall into few sets, could not keep them so long.
 template <class Io>
 SOMA_INLINE void prefetch_ahead(const Io* pixel) {
-  __builtin_prefetch(reinterpret_cast<const char*>(pixel) + 4 * 64, 0, 2);
+  __builtin_prefetch(reinterpret_cast<const char*>(pixel) + 4 * kCacheLine, 0, 2);
 }
 
 // An axis of a tile, long (six points, four outputs) or short (four points, two outputs).
